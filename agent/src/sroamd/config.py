@@ -1,0 +1,87 @@
+"""The configuration: one frozen object. `sroamd.config_file` reads it from TOML; this file only says what there is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+from sroamd import constants
+from sroamd.addresses import NodeId
+
+IpNetwork = IPv4Network | IPv6Network
+IpAddress = IPv4Address | IPv6Address
+
+
+@dataclass(frozen=True, slots=True)
+class NodeConfig:
+    """`id` None: made once and kept in `state_dir`. Router addresses are this node's own, unique ones."""
+
+    name: str
+    id: NodeId | None = None
+    state_dir: str = "/var/lib/sroamd"
+    router_ipv4: IPv4Address | None = None
+    router_ipv6: IPv6Address | None = None
+    flush_on_exit: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkConfig:
+    """What all nodes of the roaming domain have in common."""
+
+    ipv4_prefix: IPv4Network
+    ipv6_prefix: IPv6Network
+    ipv4_gateway: IPv4Address
+    ipv6_gateway: IPv6Address
+    nameservers: tuple[IpAddress, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class InterfaceConfig:
+    """A station interface. `stations` names the source of station events: "hostapd"."""
+
+    name: str
+    stations: str = "hostapd"
+    hostapd_socket: str = ""  # default: /run/hostapd/NAME
+
+
+@dataclass(frozen=True, slots=True)
+class FloodConfig:
+    """`listen` and `peers` are (address, port). `allow`: whence peers may connect, beside the configured ones."""
+
+    listen: tuple[str, int] | None = None
+    peers: tuple[tuple[str, int], ...] = ()
+    allow: tuple[IpNetwork, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ControlConfig:
+    socket: str = "/run/sroamd/control.sock"
+
+
+@dataclass(frozen=True, slots=True)
+class Dhcp4Config:
+    """`netmask`: "host" gives each station a /32 and a route to the gateway (option 121), "prefix" the prefix's own."""
+
+    lease_time: int = constants.LEASE_LIFE
+    netmask: str = "host"
+    exclude: tuple[IPv4Network, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RaConfig:
+    interval: int = constants.RA_INTERVAL
+    router_lifetime: int = constants.RA_ROUTER_LIFETIME
+    preferred_lifetime: int = constants.RA_PREFERRED_LIFETIME
+    valid_lifetime: int = constants.RA_VALID_LIFETIME
+    mtu: int = 1500
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    node: NodeConfig
+    network: NetworkConfig
+    interfaces: tuple[InterfaceConfig, ...] = ()
+    flood: FloodConfig = field(default_factory=FloodConfig)
+    control: ControlConfig = field(default_factory=ControlConfig)
+    dhcp4: Dhcp4Config = field(default_factory=Dhcp4Config)
+    ra: RaConfig = field(default_factory=RaConfig)

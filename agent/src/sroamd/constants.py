@@ -1,0 +1,72 @@
+"""Every limit and timer of the core, with its source. Times are in seconds.
+
+"flooding" is the design of the replicated database, "routing" that of the routes; docs/architecture.md retells both.
+"""
+
+# Associations (flooding section 6)
+ASSOCIATION_LIFE = 5400  # as in the C daemon
+ASSOCIATION_REFRESH = 1800  # three chances within ASSOCIATION_LIFE, spread by REFRESH_SPREAD
+REFRESH_SPREAD = 0.1
+ASSOCIATION_HOLD = 600  # an expired claim or a tombstone stays a floor for the seqno; much longer than any clock skew
+TOMBSTONE_LIFE = 600
+
+# Leases
+LEASE_LIFE = 1800  # DHCPv4 default; T1 and T2 as in RFC 2131 section 4.4.5
+LEASE_LIFE_MAX = 86400  # what a receiver believes at most
+LEASE_HOLD = 7 * 86400  # an expired lease is remembered, so that its station finds its address again
+LEASE_GRACE = 60  # an expired address is not given to another before this: longer than skew plus SLACK
+OFFER_LIFE = 60  # a flooded offer, so that two APs do not offer one address; longer than any client's REQUEST takes
+DECLINE_LIFE = 3600  # quarantine of a declined address
+CANDIDATES = 64  # addresses tried in the order of the station's hash, before a linear search
+
+# Node data
+NODE_LIFE = 5400
+NODE_REFRESH = 1800
+NODE_HOLD = 600
+
+# Merge
+SLACK = 30  # the same version with a longer life counts as a refresh only beyond this: ends every echo
+RAISE_DELAY = 5.0  # before a tie with a C node is broken by a new seqno; far longer than a flood and a ping take
+HOP_COST = 1  # a lifetime loses this much at each hop
+LIFE_MAX_WIRE = 0x7FFFFFFF  # the C daemon takes the field as a signed int
+
+# Pings: is the station still here?
+PING_TRIES = 3
+PING_INTERVAL = 0.2  # a dozing station answers within a beacon interval or two
+PING_TIMEOUT = PING_TRIES * PING_INTERVAL
+
+# Announcements to a station that has just been authorised. hostapd says so up to 28 ms before the kernel lets frames
+# through (lab, section 9), so the first may be lost.
+ANNOUNCE_AT = (0.0, 0.01, 0.05, 0.2)
+
+# Router advertisements
+RA_INTERVAL = 1200  # less than half of every lifetime below
+RA_ROUTER_LIFETIME = 3600  # RFC 7772 section 4: 45 to 90 minutes
+RA_PREFERRED_LIFETIME = 3600
+RA_VALID_LIFETIME = 7200  # RFC 4862 section 5.5.3 (e): less than two hours would not be honoured when shortened
+RA_SOLICITED_INTERVAL = 3.0  # at most one solicited answer a station in this time, after the burst
+RA_SOLICITED_BURST = 3
+
+# Routes (routing section 1)
+ROUTE_PROTOCOL_HERE = 44
+ROUTE_PROTOCOL_DEMOTED = 45
+ROUTE_PROTOCOL_DIRECT = 47
+ROUTE_METRIC = 64
+DEMOTED_TIME = 10.0  # the better route must have reached everybody before the bad one is withdrawn
+DEMOTED_BLIND_TIME = 1.0  # the same, where no next hop towards the new AP is known and packets would be lost here
+ADOPT_TIME = 10.0  # after a start, a kernel route that nothing explains yet is kept so long: the peers' dump may
+
+# Peers
+HELLO_INTERVAL = 3.0
+PEER_DEAD_TIME = 10.0
+DUMP_BATCH = 500  # updates in one write to a peer; the next batch waits until the peer has taken it
+DIAL_BACKOFF_MIN = 0.25
+DIAL_BACKOFF_MAX = 2.0
+PEERS_MAX = 64
+HANDSHAKE_TIMEOUT = 5.0
+PEER_BUFFER_MAX = 1 << 20  # octets not yet taken by a peer, beyond which it is cut and resynchronised
+
+# Tables (what one node may hold; 256 MB of memory)
+DATABASE_MAX = 200_000
+STATIONS_MAX = 2_000
+EVENT_QUEUE_MAX = 10_000

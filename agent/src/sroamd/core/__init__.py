@@ -1,0 +1,1 @@
+"""Floor 2: decisions. Events in, effects out. No socket, no clock, no log, no random but the one it is given."""

@@ -1,0 +1,198 @@
+"""Everything a node may ask for. A closed union: only `io.executor` applies effects, in the order they come."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from ipaddress import IPv4Address, IPv6Address
+
+from sroamd.addresses import Mac
+from sroamd.core.events import PeerId
+from sroamd.core.values import Prefix, Route, StoredDatum
+from sroamd.wire.dhcpv4 import DhcpMessage
+from sroamd.wire.flood import Hello, Update
+from sroamd.wire.icmpv6 import RouterAdvertisement
+
+# -- kernel
+
+
+@dataclass(frozen=True, slots=True)
+class InstallRoute:
+    """Create it, or replace our own route to the same prefix: the prefix is never without one."""
+
+    route: Route
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveRoute:
+    prefix: Prefix
+
+
+@dataclass(frozen=True, slots=True)
+class WatchNextHops:
+    """Report the kernel's way to each of these addresses, now and whenever it changes. Replaces the former set."""
+
+    addresses: frozenset[IPv4Address | IPv6Address]
+
+
+# -- peers
+
+
+@dataclass(frozen=True, slots=True)
+class SendUpdates:
+    """`more`: further updates wait for this peer; say `PeerWritable` as soon as it has taken these."""
+
+    peer: PeerId
+    updates: tuple[Update, ...]
+    more: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SendHello:
+    peer: PeerId
+    hello: Hello
+
+
+@dataclass(frozen=True, slots=True)
+class ClosePeer:
+    peer: PeerId
+    reason: str
+
+
+# -- stations
+
+
+@dataclass(frozen=True, slots=True)
+class SendGratuitousArp:
+    """The gateway announces itself to one station (RFC 5227 section 2.3, sent to the station's own MAC)."""
+
+    interface: str
+    station: Mac
+    address: IPv4Address
+
+
+@dataclass(frozen=True, slots=True)
+class SendNeighborAdvertisement:
+    """The same in IPv6: unsolicited, override, router (RFC 4861 section 7.2.6)."""
+
+    interface: str
+    station: Mac
+    address: IPv6Address
+
+
+@dataclass(frozen=True, slots=True)
+class SendArpRequest:
+    """Unicast, from the gateway's address: is the station still there?"""
+
+    interface: str
+    station: Mac
+    source: IPv4Address
+    target: IPv4Address
+
+
+@dataclass(frozen=True, slots=True)
+class SendNeighborSolicitation:
+    interface: str
+    station: Mac
+    source: IPv6Address
+    target: IPv6Address
+
+
+@dataclass(frozen=True, slots=True)
+class PollStation:
+    """hostapd's POLL_STA: a null frame that a live station acknowledges at layer 2."""
+
+    interface: str
+    station: Mac
+
+
+@dataclass(frozen=True, slots=True)
+class Disassociate:
+    """Through hostapd, so that a station that is there after all knows and comes back."""
+
+    interface: str
+    station: Mac
+
+
+@dataclass(frozen=True, slots=True)
+class SendDhcp:
+    """A reply, from `source` port 67 to `destination`:`port`, in a frame to `station`."""
+
+    interface: str
+    station: Mac
+    source: IPv4Address
+    destination: IPv4Address
+    message: DhcpMessage
+    max_size: int = 576
+    port: int = 68
+
+
+@dataclass(frozen=True, slots=True)
+class SendRouterAdvertisement:
+    """To ff02::1 in a frame to the station alone (RFC 6085), from the anycast link-local address."""
+
+    interface: str
+    station: Mac
+    source: IPv6Address
+    advertisement: RouterAdvertisement
+
+
+# -- store
+
+
+@dataclass(frozen=True, slots=True)
+class StoreLeases:
+    """Write and sync. With a `ticket` somebody waits for `LeasesStored`; without, the next commit is soon enough."""
+
+    data: tuple[StoredDatum, ...]
+    ticket: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetLeases:
+    keys: tuple[bytes, ...]
+
+
+# -- people
+
+
+class Level(Enum):
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+    DEBUG = "debug"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One line for the log: a decision and its reason. The core writes nothing itself."""
+
+    level: Level
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """All is said; close the adapters and end the process."""
+
+
+Effect = (
+    InstallRoute
+    | RemoveRoute
+    | WatchNextHops
+    | SendUpdates
+    | SendHello
+    | ClosePeer
+    | SendGratuitousArp
+    | SendNeighborAdvertisement
+    | SendArpRequest
+    | SendNeighborSolicitation
+    | PollStation
+    | Disassociate
+    | SendDhcp
+    | SendRouterAdvertisement
+    | StoreLeases
+    | ForgetLeases
+    | Note
+    | Stop
+)

@@ -1,0 +1,203 @@
+"""Everything that can happen to a node. A closed union: `core.node` handles each, and a test sees that it does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+
+from sroamd.addresses import Mac
+from sroamd.config import Config
+from sroamd.core.values import NextHop, Route, StoredDatum
+from sroamd.wire.dhcpv4 import DhcpMessage
+from sroamd.wire.flood import Hello, Update
+from sroamd.wire.icmpv6 import RouterSolicitation
+
+PeerId = int
+
+
+# -- stations: from the access point's own list of authorised stations, and from nowhere else
+
+
+@dataclass(frozen=True, slots=True)
+class StationAuthorized:
+    """hostapd has authorised the station (or says again that it is authorised, after a silent return)."""
+
+    interface: str
+    station: Mac
+
+
+@dataclass(frozen=True, slots=True)
+class StationLeft:
+    interface: str
+    station: Mac
+
+
+@dataclass(frozen=True, slots=True)
+class StationsListed:
+    """The whole list of authorised stations, after each attachment to hostapd."""
+
+    interface: str
+    stations: frozenset[Mac]
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeAnswered:
+    """The station gave a sign of life on the interface: an ARP reply, a neighbour advertisement, a POLL_STA answer."""
+
+    interface: str
+    station: Mac
+
+
+# -- packets from stations; `source` is the Ethernet source
+
+
+@dataclass(frozen=True, slots=True)
+class DhcpReceived:
+    interface: str
+    source: Mac
+    source_ip: IPv4Address
+    message: DhcpMessage
+
+
+@dataclass(frozen=True, slots=True)
+class RouterSolicited:
+    interface: str
+    source: Mac
+    source_ip: IPv6Address
+    solicitation: RouterSolicitation
+
+
+# -- peers
+
+
+@dataclass(frozen=True, slots=True)
+class PeerReady:
+    """Handshakes have been exchanged. `name` is for people: the peer's address."""
+
+    peer: PeerId
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class PeerSaidHello:
+    """Only nodes of ours say it; the C daemon does not."""
+
+    peer: PeerId
+    hello: Hello
+
+
+@dataclass(frozen=True, slots=True)
+class UpdatesReceived:
+    peer: PeerId
+    updates: tuple[Update, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PeerBlocked:
+    """The peer does not take what was sent; send no more until `PeerWritable`."""
+
+    peer: PeerId
+
+
+@dataclass(frozen=True, slots=True)
+class PeerWritable:
+    peer: PeerId
+
+
+@dataclass(frozen=True, slots=True)
+class PeerClosed:
+    peer: PeerId
+
+
+# -- kernel
+
+
+@dataclass(frozen=True, slots=True)
+class KernelRoutesListed:
+    """All routes of our protocols in the kernel: at the start, and whenever route events were lost."""
+
+    routes: frozenset[Route]
+
+
+@dataclass(frozen=True, slots=True)
+class KernelRouteLost:
+    """Somebody else removed or replaced a route of ours."""
+
+    route: Route
+
+
+@dataclass(frozen=True, slots=True)
+class NextHopChanged:
+    """The kernel's way to another node's router address. None: no route to it."""
+
+    address: IPv4Address | IPv6Address
+    next_hop: NextHop | None
+
+
+@dataclass(frozen=True, slots=True)
+class InterfaceChanged:
+    """A station interface has appeared, changed its MAC, or gone (`mac` None)."""
+
+    interface: str
+    mac: Mac | None
+
+
+# -- store
+
+
+@dataclass(frozen=True, slots=True)
+class LeasesLoaded:
+    """What the state directory knew, at the start. Lifetimes are what remains now."""
+
+    data: tuple[StoredDatum, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LeasesStored:
+    """Everything up to and including `ticket` is on disk (or, `durable` False, could not be written)."""
+
+    ticket: int
+    durable: bool = True
+
+
+# -- the process
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """The time that `next_deadline` asked for has come."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigReloaded:
+    config: Config
+
+
+@dataclass(frozen=True, slots=True)
+class StopRequested:
+    pass
+
+
+Event = (
+    StationAuthorized
+    | StationLeft
+    | StationsListed
+    | ProbeAnswered
+    | DhcpReceived
+    | RouterSolicited
+    | PeerReady
+    | PeerSaidHello
+    | UpdatesReceived
+    | PeerBlocked
+    | PeerWritable
+    | PeerClosed
+    | KernelRoutesListed
+    | KernelRouteLost
+    | NextHopChanged
+    | InterfaceChanged
+    | LeasesLoaded
+    | LeasesStored
+    | Tick
+    | ConfigReloaded
+    | StopRequested
+)

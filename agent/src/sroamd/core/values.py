@@ -1,0 +1,46 @@
+"""Values that events and effects share: routes, next hops, stored data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+from sroamd.constants import ROUTE_PROTOCOL_DEMOTED, ROUTE_PROTOCOL_DIRECT, ROUTE_PROTOCOL_HERE
+
+Prefix = IPv4Network | IPv6Network
+
+
+class RouteKind(IntEnum):
+    """Why a route is there; the value is its rtnetlink protocol."""
+
+    HERE = ROUTE_PROTOCOL_HERE
+    DEMOTED = ROUTE_PROTOCOL_DEMOTED
+    DIRECT = ROUTE_PROTOCOL_DIRECT
+
+
+@dataclass(frozen=True, slots=True)
+class NextHop:
+    """`gateway` None: the destination is on the link itself."""
+
+    interface: str
+    gateway: IPv4Address | IPv6Address | None
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A host route: a /32 or a /64, by way of `next_hop`."""
+
+    prefix: Prefix
+    kind: RouteKind
+    next_hop: NextHop
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDatum:
+    """A lease as the state directory keeps it. `remaining` may be negative: expired so long ago."""
+
+    key: bytes
+    value: bytes
+    seqno: int
+    remaining: float
