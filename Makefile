@@ -1,0 +1,83 @@
+# The project's commands. Each is a line or two that a person could type; CI runs the same ones (.ci/run).
+
+SEEDS ?= 200
+
+# Looked up before .venv is put on the PATH: .venv is made from it, and the simulated walk needs nothing else.
+SYSTEM_PYTHON := $(shell command -v python3)
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+PINS  := agent/requirements-dev.txt
+STAMP := .venv/.made-from-$(shell cat $(PINS) agent/pyproject.toml | sha256sum | cut -c1-16)
+
+AS_ROOT := $(if $(filter 0,$(shell id -u)),env,sudo env PYTHONDONTWRITEBYTECODE=1) PATH="$$PATH" PYTHONPATH=molecule
+PIP     := python3 -m pip --quiet --quiet --disable-pip-version-check
+RUFF    := ruff --config agent/pyproject.toml
+PYTEST   = pytest -c agent/pyproject.toml --junitxml=.reports/$@.xml
+SCRIPTS := .ci/run .ci/packages
+
+# No root needed and nothing set up beyond .venv. The lab's end-to-end tests are a stage of their own.
+QUICK_TESTS := $(wildcard agent/tests molecule/lab/tests roles/sroamd/tests)
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup packages pins lint format test-quick test-e2e test-molecule test sim demo demo-down clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
+
+setup: packages $(STAMP) ## Install what is missing: Debian packages (root or sudo), and the pinned tools in .venv
+
+packages:
+	@.ci/packages $(SYSTEM_PYTHON)
+
+$(STAMP): # named after what it was made from, so a changed pin makes it anew
+	@$(SYSTEM_PYTHON) -c 'import ensurepip' 2>/dev/null || .ci/packages $(SYSTEM_PYTHON)
+	@echo "==> Setting up .venv with the pinned tools (a minute or two, once)"
+	@$(SYSTEM_PYTHON) -m venv .venv
+	@$(PIP) install -r $(PINS)
+	@$(PIP) install --no-deps --no-build-isolation --editable agent
+	@rm -f .venv/.made-from-* && touch $@
+
+pins: $(STAMP) ## Write what is installed in .venv to agent/requirements-dev.txt
+	@grep '^#' $(PINS) > .venv/pins && $(PIP) freeze --exclude-editable >> .venv/pins && mv .venv/pins $(PINS)
+
+lint: $(STAMP) ## ruff, mypy --strict, yamllint, ansible-lint (production profile), shellcheck
+	$(RUFF) check .
+	$(RUFF) format --check .
+	mypy --config-file agent/pyproject.toml agent/src/sroamd
+	yamllint --strict .
+	ansible-lint
+	shellcheck $(SCRIPTS)
+
+format: $(STAMP) ## Let ruff put the code in order
+	$(RUFF) check --fix .
+	$(RUFF) format .
+
+test-quick: $(STAMP) ## Unit, codec, property and simulation tests: no root, under a minute
+	$(PYTEST) $(QUICK_TESTS) --ignore=agent/tests/e2e
+
+test-e2e: setup ## End-to-end tests in the lab (root or sudo)
+	$(AS_ROOT) $(PYTEST) -p no:cacheprovider --timeout=600 agent/tests/e2e
+
+test-molecule: setup ## Molecule's default scenario: converge, idempotence, verify (root or sudo)
+	$(AS_ROOT) molecule test --scenario-name default
+
+test: setup ## Everything that CI runs (root or sudo; at most 20 minutes)
+	@.ci/stages lint test-quick test-e2e test-molecule
+
+sim: ## The seeded simulation of the core, SEEDS=200 of them
+	PYTHONPATH=agent/src $(SYSTEM_PYTHON) -m sroamd.sim run --seeds $(SEEDS)
+
+demo: $(if $(SIM),,setup) ## A fleet of three APs and a station that walks through it; KEEP=1 leaves it up, SIM=1 simulates
+ifdef SIM
+	@PYTHONPATH=agent/src $(SYSTEM_PYTHON) -m sroamd.sim walk
+else
+	@$(AS_ROOT) KEEP=$(KEEP) python3 -m lab.demo
+endif
+
+demo-down: ## Remove what `make demo KEEP=1` left up (root or sudo)
+	@$(AS_ROOT) python3 -m lab.demo --down
+
+clean: ## Remove .venv and what the tools left in the tree
+	rm -rf .venv .reports .mypy_cache .ruff_cache .hypothesis .ansible .cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
