@@ -63,7 +63,7 @@ test-molecule: setup ## Molecule's default scenario: converge, idempotence, veri
 	$(AS_ROOT) molecule test --scenario-name default
 
 test: setup ## Everything that CI runs (root or sudo; at most 20 minutes)
-	@.ci/stages lint test-quick test-e2e test-molecule
+	@.ci/stages.py lint test-quick test-e2e test-molecule
 
 sim: ## The seeded simulation of the core, SEEDS=200 of them
 	PYTHONPATH=agent/src $(SYSTEM_PYTHON) -m sroamd.sim run --seeds $(SEEDS)

@@ -30,7 +30,9 @@ def run(stage: str) -> Result:
     report.unlink(missing_ok=True)
     print(f"\n==> {stage}", flush=True)
     started_at = time.monotonic()
-    exit_status = subprocess.run(["make", "--no-print-directory", stage], stdin=subprocess.DEVNULL, check=False).returncode
+    exit_status = subprocess.run(
+        ["make", "--no-print-directory", stage], stdin=subprocess.DEVNULL, check=False
+    ).returncode
     seconds = time.monotonic() - started_at
     suites = list(ElementTree.parse(report).getroot().iter("testsuite")) if report.exists() else []
     return Result(
