@@ -5,21 +5,24 @@ from __future__ import annotations
 _MODULUS = 0xFFFF
 
 
+def _number(data: bytes) -> int:
+    return int.from_bytes(data if len(data) % 2 == 0 else data + b"\0", "big")
+
+
 def internet_checksum(data: bytes) -> int:
     """What goes into the checksum field, with the field itself zero in `data`. Between 0 and 0xFFFF.
 
-    The remainder stands for both zeros of ones' complement; the sum of octets that are not all zero is never the
-    positive one, hence a remainder of 0 means 0xFFFF and its complement 0.
+    A remainder of 0 stands for both zeros of ones' complement. Only octets that are all zero sum up to the positive
+    one; any others to the negative one, 0xFFFF, whose complement is 0.
     """
-    if len(data) % 2:
-        data += b"\0"
-    total = int.from_bytes(data, "big") % _MODULUS
-    return _MODULUS - total if total else 0
+    number = _number(data)
+    if number == 0:
+        return _MODULUS
+    remainder = number % _MODULUS
+    return _MODULUS - remainder if remainder else 0
 
 
 def checksum_holds(data: bytes) -> bool:
     """Whether `data`, its checksum field included, sums up as it must. All zeros do not."""
-    if len(data) % 2:
-        data += b"\0"
-    number = int.from_bytes(data, "big")
+    number = _number(data)
     return number != 0 and number % _MODULUS == 0
