@@ -1,0 +1,376 @@
+"""The configuration file: what is read, and what the operator is told when it cannot be."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from pathlib import Path
+
+import pytest
+
+from sroamd.addresses import NodeId
+from sroamd.config import Config, Dhcp4Config, FloodConfig, InterfaceConfig, NetworkConfig, NodeConfig, RaConfig
+from sroamd.config_file import ConfigError, load, parse
+
+NETWORK = """
+[network]
+ipv4_prefix = "192.0.2.0/24"
+ipv6_prefix = "2001:db8:44::/48"
+ipv4_gateway = "192.0.2.1"
+ipv6_gateway = "fe80::1"
+"""
+
+MINIMAL = '[node]\nname = "ap1"\n' + NETWORK
+
+FULL = """
+[node]
+name = "ap1"
+id = "02:00:00:ff:fe:00:00:01"
+state_dir = "/var/lib/sroamd/ap1"
+router_ipv4 = "10.255.0.1"
+router_ipv6 = "fd00:255::1"
+flush_on_exit = true
+[network]
+ipv4_prefix = "192.0.2.0/24"
+ipv6_prefix = "2001:db8:44::/48"
+ipv4_gateway = "192.0.2.1"
+ipv6_gateway = "fe80::1"
+nameservers = ["192.0.2.53", "2001:db8::53"]
+[[interface]]
+name = "wlan0"
+[[interface]]
+name = "wlan1"
+stations = "hostapd"
+hostapd_socket = "/run/other/wlan1"
+[flood]
+listen = "[::]:4444"
+peers = ["10.255.0.2:4444", "[fd00:255::3]:4445", "[fe80::3%bb0]:4444"]
+allow = ["10.255.0.0/24", "fd00:255::/64"]
+[control]
+socket = "/run/sroamd/ap1.sock"
+[dhcp4]
+lease_time = 600
+netmask = "prefix"
+exclude = ["192.0.2.2", "192.0.2.64/28"]
+[ra]
+interval = 600
+router_lifetime = 1800
+preferred_lifetime = 1900
+valid_lifetime = 7200
+mtu = 1400
+"""
+
+
+def problems(source: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        parse(source, "ap.toml")
+    return caught.value.problems
+
+
+def test_every_key_is_read() -> None:
+    config = parse(FULL, "ap.toml")
+    assert config.node == NodeConfig(
+        name="ap1",
+        id=NodeId.parse("02:00:00:ff:fe:00:00:01"),
+        state_dir="/var/lib/sroamd/ap1",
+        router_ipv4=IPv4Address("10.255.0.1"),
+        router_ipv6=IPv6Address("fd00:255::1"),
+        flush_on_exit=True,
+    )
+    assert config.network == NetworkConfig(
+        ipv4_prefix=IPv4Network("192.0.2.0/24"),
+        ipv6_prefix=IPv6Network("2001:db8:44::/48"),
+        ipv4_gateway=IPv4Address("192.0.2.1"),
+        ipv6_gateway=IPv6Address("fe80::1"),
+        nameservers=(IPv4Address("192.0.2.53"), IPv6Address("2001:db8::53")),
+    )
+    assert config.interfaces == (
+        InterfaceConfig(name="wlan0", stations="hostapd", hostapd_socket="/run/hostapd/wlan0"),
+        InterfaceConfig(name="wlan1", stations="hostapd", hostapd_socket="/run/other/wlan1"),
+    )
+    assert config.flood == FloodConfig(
+        listen=("::", 4444),
+        peers=(("10.255.0.2", 4444), ("fd00:255::3", 4445), ("fe80::3%bb0", 4444)),
+        allow=(IPv4Network("10.255.0.0/24"), IPv6Network("fd00:255::/64")),
+    )
+    assert config.control.socket == "/run/sroamd/ap1.sock"
+    assert config.dhcp4 == Dhcp4Config(
+        lease_time=600, netmask="prefix", exclude=(IPv4Network("192.0.2.2/32"), IPv4Network("192.0.2.64/28"))
+    )
+    assert config.ra == RaConfig(600, 1800, 1900, 7200, 1400)
+
+
+def test_what_may_be_left_out_has_the_defaults_of_the_dataclasses() -> None:
+    network = parse(MINIMAL, "ap.toml").network
+    assert parse(MINIMAL, "ap.toml") == Config(node=NodeConfig(name="ap1"), network=network)
+
+
+def test_load_reads_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "sroamd.toml"
+    path.write_text(MINIMAL)
+    assert load(path).node.name == "ap1"
+    path.write_bytes(b'[node]\nname = "\xff"\n')
+    with pytest.raises(ConfigError, match=r"sroamd\.toml: octet 15 is not UTF-8"):
+        load(path)
+    with pytest.raises(ConfigError, match=r"cannot be read: No such file or directory; give its path with -c"):
+        load(tmp_path / "absent.toml")
+
+
+def test_all_problems_are_told_at_once_each_on_its_line() -> None:
+    found = problems(FULL.replace('name = "ap1"', 'nmae = "ap1"').replace("fe80::1", "2001:db8::1").replace("600", "1"))
+    assert found == [
+        "ap.toml: node.nmae: unknown key; did you mean name?",
+        "ap.toml: node.name: is missing; every node needs it",
+        "ap.toml: dhcp4.lease_time: 1 is out of range; write 60 to 86400 seconds",
+        "ap.toml: ra.interval: 1 is out of range; write 4 to 32767 seconds",
+        "ap.toml: network.ipv6_gateway: 2001:db8::1 is not link-local; write one of fe80::/64, e.g. fe80::1",
+    ]
+
+
+def test_a_message_cannot_write_to_the_terminal() -> None:
+    (found,) = problems(MINIMAL.replace('"ap1"', '"ap1"\n"\\u001b[2J\\n" = 1'))
+    assert found.startswith(r"ap.toml: node.\x1b[2J\x0a: unknown key")
+
+
+KNOWN = "control, dhcp4, flood, interface, network, node, ra"
+SECONDS = "write a whole number, 60 to 86400 seconds, without quotes"
+
+REPLACED = [
+    # what stands in the full file, what stands there instead, the whole message
+    ('name = "ap1"', "name = 1", "node.name: is a number; write a string in quotes"),
+    ('name = "ap1"', 'name = ""', "node.name: is empty; leave the key out to have its default"),
+    (
+        'name = "ap1"',
+        'name = "a b"',
+        "node.name: 'a b' has spaces or control characters; write the machine's short name",
+    ),
+    ('name = "ap1"', f'name = "{"x" * 64}"', "node.name: is too long; at most 63 octets"),
+    (
+        ":00:01",
+        ":00",
+        'node.id: "02:00:00:ff:fe:00:00" is not a node id; write 8 octets like "02:00:00:ff:fe:00:00:01"',
+    ),
+    (
+        "02:00:00:ff:fe:00:00:01",
+        "00:00:00:00:00:00:00:00",
+        "node.id: is all zero; leave the key out and the node makes one itself",
+    ),
+    ('"/var/lib/sroamd/ap1"', '"var"', "node.state_dir: 'var' is not an absolute path; start it with /"),
+    ("exit = true", 'exit = "yes"', "node.flush_on_exit: is a string; write true or false, without quotes"),
+    (
+        '"10.255.0.1"',
+        '"192.0.2.9"',
+        "node.router_ipv4: 192.0.2.9 is inside network.ipv4_prefix, where only stations are; "
+        "write one of another prefix, e.g. 10.255.0.1",
+    ),
+    (
+        '"fd00:255::1"',
+        '"2001:db8:44:1::1"',
+        "node.router_ipv6: 2001:db8:44:1::1 is inside network.ipv6_prefix, where only stations are; "
+        "write one of another prefix, e.g. fd00:255::1",
+    ),
+    (
+        '"fd00:255::1"',
+        '"fe80::9"',
+        "node.router_ipv6: fe80::9 is link-local; write one that is routed, e.g. fd00:255::1",
+    ),
+    (
+        'router_ipv4 = "10.255.0.1"',
+        'router_ipv4 = "fd00:255::1"',
+        'node.router_ipv4: "fd00:255::1" is not an IPv4 address; write one like "192.0.2.1"',
+    ),
+    (
+        'router_ipv4 = "10.255.0.1"',
+        'router_ipv4 = "224.0.0.1"',
+        "node.router_ipv4: 224.0.0.1 is no machine's own address; write one like 192.0.2.1",
+    ),
+    (
+        '"192.0.2.0/24"',
+        '"192.0.2.1/24"',
+        'network.ipv4_prefix: "192.0.2.1/24" has bits set beyond its length; write "192.0.2.0/24"',
+    ),
+    (
+        '"192.0.2.0/24"',
+        '"192.0.2.0/25"',
+        "network.ipv4_prefix: 192.0.2.0/25 is too small; write /24 or a larger pool, e.g. 192.0.2.0/24",
+    ),
+    ('"192.0.2.0/24"', '"0.0.0.0/0"', "network.ipv4_prefix: 0.0.0.0/0 is too large; write /8 to /24"),
+    (
+        '"192.0.2.0/24"',
+        '"224.1.0.0/16"',
+        "network.ipv4_prefix: 224.1.0.0/16 is not for stations' addresses; write one like 192.0.2.0/24",
+    ),
+    (
+        '"192.0.2.0/24"',
+        '"192.0.2.0/33"',
+        'network.ipv4_prefix: "192.0.2.0/33" is not a prefix; write one like "192.0.2.0/24"',
+    ),
+    (
+        '"2001:db8:44::/48"',
+        '"2001:db8:44::/57"',
+        "network.ipv6_prefix: 2001:db8:44::/57 is too small, each station gets a /64; "
+        "write /56 or shorter, e.g. 2001:db8:44::/56",
+    ),
+    (
+        '"2001:db8:44::/48"',
+        '"2001:db8:44::1/48"',
+        'network.ipv6_prefix: "2001:db8:44::1/48" has bits set beyond its length; write "2001:db8:44::/48"',
+    ),
+    (
+        'ipv4_gateway = "192.0.2.1"',
+        'ipv4_gateway = "198.51.100.1"',
+        "network.ipv4_gateway: 198.51.100.1 is outside ipv4_prefix 192.0.2.0/24; write one inside it, e.g. 192.0.2.1",
+    ),
+    (
+        'ipv4_gateway = "192.0.2.1"',
+        'ipv4_gateway = "192.0.2.0"',
+        "network.ipv4_gateway: 192.0.2.0 is the network address of 192.0.2.0/24; write another, e.g. 192.0.2.1",
+    ),
+    (
+        'ipv4_gateway = "192.0.2.1"',
+        'ipv4_gateway = "192.0.2.255"',
+        "network.ipv4_gateway: 192.0.2.255 is the broadcast address of 192.0.2.0/24; write another, e.g. 192.0.2.1",
+    ),
+    ('"fe80::1"', '"fe80::1%bb0"', "network.ipv6_gateway: fe80::1%bb0 names an interface; leave out %bb0"),
+    (
+        '["192.0.2.53", ',
+        '["dns", ',
+        'network.nameservers: item 1: "dns" is not an IP address; write one like "192.0.2.53"',
+    ),
+    (
+        'nameservers = ["192.0.2.53", "2001:db8::53"]',
+        'nameservers = "192.0.2.53"',
+        "network.nameservers: is a string; write a list of addresses, in brackets",
+    ),
+    ('name = "wlan1"', 'name = "wlan0"', "interface[wlan0].name: is there twice; one [[interface]] for each"),
+    (
+        'name = "wlan1"',
+        'name = "averylonginterface"',
+        'interface[averylonginterface].name: "averylonginterface" is too long; an interface name has at most 15 octets',
+    ),
+    (
+        'name = "wlan1"',
+        'name = "a/b"',
+        "interface[a/b].name: 'a/b' is not an interface name; no spaces, slashes or colons",
+    ),
+    ('name = "wlan1"\n', "", "interface[#2].name: is missing; every node needs it"),
+    (
+        'stations = "hostapd"',
+        'stations = "nl80211"',
+        'interface[wlan1].stations: "nl80211" is not supported; write "hostapd" '
+        "(a station is here only when hostapd has authorised it)",
+    ),
+    (
+        '"/run/other/wlan1"',
+        f'"/{"x" * 107}"',
+        "interface[wlan1].hostapd_socket: is 108 octets long; a socket's path has at most 107",
+    ),
+    (
+        '"[::]:4444"',
+        '":::4444"',
+        'flood.listen: ":::4444": brackets are for IPv6, and IPv6 needs them; '
+        'write "10.255.0.2:4444" or "[2001:db8::b]:4444"',
+    ),
+    (
+        '"[::]:4444"',
+        '"[ff02::1]:4444"',
+        "flood.listen: ff02::1 is a group's address; write [::]:4444 for all of this machine's",
+    ),
+    (
+        '"10.255.0.2:4444"',
+        '"10.255.0.2"',
+        'flood.peers: item 1: "10.255.0.2" has no port; write "10.255.0.2:4444" or "[2001:db8::b]:4444"',
+    ),
+    ('"10.255.0.2:4444"', '"10.255.0.2:0"', "flood.peers: item 1: port 0 does not exist; write 1 to 65535"),
+    (
+        '"10.255.0.2:4444"',
+        '"ap2:4444"',
+        'flood.peers: item 1: "ap2:4444" has no address before its port; '
+        'write "10.255.0.2:4444" or "[2001:db8::b]:4444", names are not looked up',
+    ),
+    (
+        '"10.255.0.2:4444"',
+        '"[fe80::2]:4444"',
+        "flood.peers: item 1: fe80::2 is link-local; name the interface too, as in [fe80::2%bb0]:4444",
+    ),
+    (
+        "fe80::3%bb0",
+        "fe80::3%wlan1",
+        "flood.peers: [fe80::3%wlan1]:4444 is reached over the station interface wlan1; "
+        "peers are reached over the backbone",
+    ),
+    (
+        '"[fd00:255::3]:4445"',
+        '"10.255.0.2:4444"',
+        "flood.peers: item 2: 10.255.0.2:4444 is there twice; name each once",
+    ),
+    (
+        '"10.255.0.0/24"',
+        '"192.0.0.0/16"',
+        "flood.allow: 192.0.0.0/16 would let in stations, who have 192.0.2.0/24; write the routers' prefix",
+    ),
+    (
+        '"fd00:255::/64"',
+        '"::/0"',
+        "flood.allow: ::/0 would let in stations, who have 2001:db8:44::/48; write the routers' prefix",
+    ),
+    ("lease_time = 600", "lease_time = 59", "dhcp4.lease_time: 59 is out of range; write 60 to 86400 seconds"),
+    ("lease_time = 600", "lease_time = 600.5", "dhcp4.lease_time: is a fraction; " + SECONDS),
+    ("lease_time = 600", "lease_time = true", "dhcp4.lease_time: is a boolean; " + SECONDS),
+    ('netmask = "prefix"', 'netmask = "24"', 'dhcp4.netmask: "24" is not known; write "host" or "prefix"'),
+    (
+        '"192.0.2.2"',
+        '"198.51.100.0/24"',
+        "dhcp4.exclude: 198.51.100.0/24 is outside network.ipv4_prefix 192.0.2.0/24 and excludes nothing; leave it out",
+    ),
+    (
+        '"192.0.2.2", "192.0.2.64/28"',
+        '"192.0.2.0/25", "192.0.2.128/25"',
+        "dhcp4.exclude: leaves no address of 192.0.2.0/24 to stations; exclude less",
+    ),
+    (
+        "interval = 600",
+        "interval = 900",
+        "ra.interval: 900 is not less than half of router_lifetime (1800), one lost advertisement would end it; "
+        "write less than 900",
+    ),
+    (
+        "valid_lifetime = 7200",
+        "valid_lifetime = 1500",
+        "ra.preferred_lifetime: is longer than valid_lifetime; write 1500 or less",
+    ),
+    ("mtu = 1400", "mtu = 1279", "ra.mtu: 1279 is out of range; write 1280 to 65535 octets"),
+    ("[flood]", "[flod]", "flod: unknown section; did you mean flood?"),
+    ("mtu = 1400", "mtu = 1400\n[xyz]", "xyz: unknown section; known are " + KNOWN),
+    ("[control]\nsocket", "[control]\nsokcet", "control.sokcet: unknown key; did you mean socket?"),
+    ("\n[node]", "\ndebug = 3\n[node]", "debug: unknown key outside any section; known are " + KNOWN),
+]
+
+
+@pytest.mark.parametrize(("before", "after", "message"), REPLACED, ids=[row[2].partition(";")[0] for row in REPLACED])
+def test_one_wrong_value_gives_one_line_that_says_what_would_be_right(before: str, after: str, message: str) -> None:
+    assert before in FULL
+    assert problems(FULL.replace(before, after, 1)) == [f"ap.toml: {message}"]
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("[node", "ap.toml: is not TOML: "),
+        (MINIMAL.replace("[node]\nname", "node"), "ap.toml: node: is not a section; write [node] on a line of its own"),
+        (MINIMAL + '[interface]\nname="x"\n', "ap.toml: interface: is not a list of sections; write [["),
+        ('interface = ["wlan0"]\n' + MINIMAL, "ap.toml: interface[#1]: is not a section; write [["),
+    ],
+)
+def test_a_file_of_the_wrong_shape_is_explained(source: str, message: str) -> None:
+    (found,) = problems(source)
+    assert found.startswith(message)
+
+
+def test_an_empty_file_names_what_every_node_needs() -> None:
+    assert [line.split(": ")[1] for line in problems("")] == [
+        "node.name",
+        "network.ipv4_prefix",
+        "network.ipv6_prefix",
+        "network.ipv4_gateway",
+        "network.ipv6_gateway",
+    ]
