@@ -21,6 +21,7 @@ FLOORS = {
     "config": 0,
     "config_values": 0,
     "config_file": 0,
+    "printable": 0,
     "wire": 1,
     "core": 2,
     "io": 3,

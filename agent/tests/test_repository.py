@@ -67,7 +67,7 @@ def test_no_tracked_file_holds(what: str) -> None:
 @pytest.mark.parametrize(
     ("what", "line"),
     [
-        ("a package registry's host", "https://files." + "pythonhosted.org/packages"),
+        ("a package registry's host", "https://files.python" + "hosted.org/packages"),
         ("a path of somebody's machine", "cd /home/" + "somebody/sroamd"),
         ("work left open", "# TO" + "DO: later"),
         ("a test that may not run", "@pytest.mark." + "skipif(True)"),
