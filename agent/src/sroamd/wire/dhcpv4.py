@@ -71,19 +71,12 @@ _EXACT_LENGTH = {
     OPTION_OVERLOAD: 1,
 }
 _FRAMING = frozenset((OPTION_PAD, OPTION_OVERLOAD, OPTION_MESSAGE_TYPE, OPTION_END))
-_ESSENTIAL = frozenset(
-    (
-        OPTION_SERVER_ID,
-        OPTION_LEASE_TIME,
-        OPTION_RENEWAL_TIME,
-        OPTION_REBINDING_TIME,
-        OPTION_SUBNET_MASK,
-        OPTION_ROUTER,
-        OPTION_CLASSLESS_ROUTES,
-        OPTION_CLIENT_ID,
-        OPTION_REQUESTED_ADDRESS,
-    )
-)
+# fmt: off
+_ESSENTIAL = frozenset((
+    OPTION_SERVER_ID, OPTION_CLIENT_ID, OPTION_REQUESTED_ADDRESS, OPTION_LEASE_TIME, OPTION_RENEWAL_TIME,
+    OPTION_REBINDING_TIME, OPTION_SUBNET_MASK, OPTION_ROUTER, OPTION_CLASSLESS_ROUTES,
+))
+# fmt: on
 _NO_IPV4 = IPv4Address(0)
 
 
@@ -201,7 +194,7 @@ def _overload(found: list[tuple[int, bytes]]) -> int:
 
 
 def _decode_options(area: bytes, sname: bytes, file: bytes) -> dict[int, bytes]:
-    """All options: those of `file` follow the options field, then those of `sname`; then parts are joined (RFC 3396)."""
+    """The options field, then `file`, then `sname` where option 52 says so; at last parts are joined (RFC 3396)."""
     found: list[tuple[int, bytes]] = []
     _scan(area, found)
     overload = _overload(found)
@@ -285,28 +278,15 @@ def encode(message: DhcpMessage, *, max_size: int = PACKET_SIZE_MIN) -> bytes:
     if not _FRAMING.isdisjoint(message.options):
         raise ValueError("pad, overload, message type and end are not given as options")
     room = min(max(max_size, PACKET_SIZE_MIN), MESSAGE_MAX) - _HEADERS - _FIXED.size
-    fixed = _FIXED.pack(
-        message.op,
-        _HTYPE_ETHERNET,
-        6,
-        0,
-        message.xid,
-        message.secs,
-        _BROADCAST_FLAG if message.broadcast else 0,
-        message.ciaddr.packed,
-        message.yiaddr.packed,
-        message.siaddr.packed,
-        message.giaddr.packed,
-        message.chaddr,
-        b"",
-        b"",
-        _COOKIE,
-    )
+    addresses = message.ciaddr.packed, message.yiaddr.packed, message.siaddr.packed, message.giaddr.packed
+    flags = _BROADCAST_FLAG if message.broadcast else 0
+    start = message.op, _HTYPE_ETHERNET, 6, 0, message.xid, message.secs, flags
+    fixed = _FIXED.pack(*start, *addresses, message.chaddr, b"", b"", _COOKIE)
     return (fixed + _encode_options(message, room)).ljust(BOOTP_LENGTH, b"\0")
 
 
 def classless_routes(routes: Iterable[tuple[IPv4Network, IPv4Address]]) -> bytes:
-    """The value of option 121 (RFC 3442): for each route its prefix length, as many octets as that needs, the router."""
+    """The value of option 121 (RFC 3442): for each its prefix length, as many octets as that needs, and the router."""
     return b"".join(
         bytes((prefix.prefixlen,)) + prefix.network_address.packed[: (prefix.prefixlen + 7) // 8] + router.packed
         for prefix, router in routes
