@@ -60,7 +60,7 @@ _ABOUT_A_STATION: dict[str, type[StationConnected | StationDisconnected | EapSuc
 }
 _ENDS = frozenset(("CTRL-EVENT-TERMINATING", "AP-DISABLED"))
 # "<3>" is the level; hostapd's global socket puts the interface before it.
-_PREFIX = re.compile(r"(?:IFNAME=\S+ )?(?:<\d+>)?")
+_PREFIX = re.compile(r"\A(?:IFNAME=\S+ )?(?:<\d+>)?")
 _AUTHORIZED = "[AUTHORIZED]"
 
 
@@ -76,7 +76,7 @@ def parse_event(text: str) -> HostapdEvent | None:
 
     AP-ENABLED is such a thing: after AP-DISABLED one attaches again, and lists.
     """
-    words = _strip_prefix(text).split(maxsplit=2)
+    words = _PREFIX.sub("", text).split(maxsplit=2)
     if not words:
         return None
     if words[0] in _ENDS:
@@ -87,11 +87,6 @@ def parse_event(text: str) -> HostapdEvent | None:
     if len(words) < 2:
         raise DecodeError(f"{words[0]} without a station")
     return event(_mac(words[1]))
-
-
-def _strip_prefix(text: str) -> str:
-    prefix = _PREFIX.match(text)
-    return text[prefix.end() :] if prefix else text
 
 
 def parse_station(reply: str) -> StationEntry | None:

@@ -7,6 +7,7 @@ all other ICMPv6 types. Options that we do not use are skipped, `wire.ndisc_opti
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv6Address
 
@@ -209,7 +210,7 @@ def _decode_router_advertisement(reader: Reader, source: bytes, _destination: by
     )
 
 
-_DECODERS = {
+_DECODERS: dict[int, Callable[[Reader, bytes, bytes], Message]] = {
     _ROUTER_SOLICITATION: _decode_router_solicitation,
     _ROUTER_ADVERTISEMENT: _decode_router_advertisement,
     _NEIGHBOR_SOLICITATION: _decode_neighbor_solicitation,
