@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from sroamd.addresses import Mac
+from sroamd.constants import ROUTE_PROTOCOL_DEMOTED, ROUTE_PROTOCOL_DIRECT, ROUTE_PROTOCOL_HERE
 
 NLMSG_ERROR = 2
 NLMSG_DONE = 3
@@ -70,6 +71,8 @@ ATTRIBUTE = struct.Struct("=HH")  # length, type
 U32 = struct.Struct("=I")
 I32 = struct.Struct("=i")
 VIA_IPV6 = struct.pack("=H", socket.AF_INET6)  # begins RTA_VIA: the family of a gateway that is not the route's own
+
+OUR_PROTOCOLS = frozenset((ROUTE_PROTOCOL_HERE, ROUTE_PROTOCOL_DEMOTED, ROUTE_PROTOCOL_DIRECT))
 
 Prefix = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address

@@ -37,7 +37,6 @@ _GATEWAY4 = attribute(netlink.RTA_GATEWAY, bytes(4))
 _GATEWAY6 = attribute(netlink.RTA_GATEWAY, bytes(16))
 _VIA6 = attribute(netlink.RTA_VIA, netlink.VIA_IPV6 + bytes(16))  # the address follows its family
 _UNIVERSE = netlink.RT_SCOPE_UNIVERSE
-_OURS = frozenset(int(kind) for kind in RouteKind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,8 +206,3 @@ class RouteSocket:
                 if error := netlink.error_of(message):
                     refused[message.sequence] = error
         return refused
-
-
-def is_ours(protocol: int) -> bool:
-    """Whether the protocol is one of those that this daemon's routes carry."""
-    return protocol in _OURS

@@ -1,0 +1,313 @@
+"""What the kernel tells: links, routes of ours that others touched, and its ways to the other nodes' router addresses.
+
+Two sockets: one that only hears events, and one for questions, whose answers the kernel gives before send returns.
+After ENOBUFS events were lost, so everything is asked anew. A batch of events is worked off whole before anything is
+asked again, so that a storm of a thousand route changes costs one question for each address that it concerns.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import socket
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from ipaddress import IPv4Address
+
+from sroamd.addresses import Mac
+from sroamd.constants import ROUTE_METRIC
+from sroamd.core.events import Event, InterfaceChanged, KernelRouteLost, KernelRoutesListed, NextHopChanged
+from sroamd.core.values import NextHop, Prefix, Route, RouteKind
+from sroamd.io import netlink
+from sroamd.io.netlink import Address, LinkMessage, Message, RouteMessage
+
+log = logging.getLogger(__name__)
+
+EVENT_BUFFER = 8 << 20  # octets: some ten thousand route events
+QUERY_BUFFER = 1 << 20
+READS_MAX = 256  # datagrams taken in one wake-up
+DUMP_TRIES = 3  # a dump that the kernel calls inconsistent is made again
+GROUPS = ("link", "ipv4_address", "ipv6_address", "ipv4_route", "ipv6_route")
+
+LinkListener = Callable[[str], None]
+
+
+class KernelWatch:
+    """Emits InterfaceChanged, KernelRoutesListed, KernelRouteLost and NextHopChanged.
+
+    `known` is the route socket's own view of what it installed and `own_port` its netlink port. `on_link` is told the
+    name of every station interface that appears, changes or goes, before the event is emitted.
+    """
+
+    def __init__(
+        self,
+        station_interfaces: Iterable[str],
+        emit: Callable[[Event], None],
+        on_link: LinkListener = lambda name: None,
+    ) -> None:
+        self._stations = tuple(station_interfaces)
+        self._emit = emit
+        self._on_link = on_link
+        self._known: dict[Prefix, Route] = {}
+        self._own_port = 0
+        self._links: dict[int, LinkMessage] = {}
+        self._index: dict[str, int] = {}
+        self._macs: dict[str, Mac | None] = {}
+        self._watched: dict[Address, NextHop | None] = {}
+        self._covered: dict[tuple[int, int], dict[int, list[Address]]] = {}
+        self._dirty: set[Address] = set()
+        self._relist = False
+        self._sequence = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.counters: Counter[str] = Counter()
+        self._query = netlink.open_socket(QUERY_BUFFER)
+        self._query.settimeout(1.0)  # never reached: the kernel answers inside send
+        self._events = netlink.open_socket(EVENT_BUFFER, GROUPS)  # before the first dump, so that nothing falls between
+        self._events.setblocking(False)
+        self._list_links()
+
+    def follow(self, known: dict[Prefix, Route], own_port: int) -> None:
+        """Compare events with these routes; those that `own_port` caused are no news."""
+        self._known, self._own_port = known, own_port
+
+    def index_of(self, name: str) -> int | None:
+        return self._index.get(name)
+
+    def mac_of(self, name: str) -> Mac | None:
+        """The MAC of an interface that is there."""
+        index = self._index.get(name)
+        return None if index is None else self._links[index].mac
+
+    def start(self) -> None:
+        """Emit the station interfaces and our routes as they are, then follow events. Needs a running loop."""
+        for name in self._stations:
+            self._report_interface(name)
+        self.list_routes()
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._events.fileno(), self._readable)
+
+    def close(self) -> None:
+        if self._loop is not None:
+            self._loop.remove_reader(self._events.fileno())
+            self._loop = None
+        self._events.close()
+        self._query.close()
+
+    # -- events
+
+    def _readable(self) -> None:
+        for _ in range(READS_MAX):
+            try:
+                data, _, flags, _ = self._events.recvmsg(netlink.MESSAGE_MAX)
+            except BlockingIOError:
+                break
+            except OSError as error:
+                if error.errno != errno.ENOBUFS:
+                    raise
+                self._resynchronise()
+                continue
+            if flags & socket.MSG_TRUNC:
+                self._resynchronise()
+            for message in netlink.messages(data):
+                self._handle(message)
+        self._settle()
+
+    def _resynchronise(self) -> None:
+        log.warning("kernel events were lost; asking for everything again")
+        self.counters["netlink_overflows"] += 1
+        self._list_links()
+        for name in self._stations:
+            self._report_interface(name)
+        self._relist = True
+        self._dirty.update(self._watched)
+
+    def _handle(self, message: Message) -> None:
+        match message.kind:
+            case netlink.RTM_NEWLINK | netlink.RTM_DELLINK:
+                self._handle_link(message)
+            case netlink.RTM_DELADDR:
+                # Takes routes with it, of which IPv4 says nothing.
+                self._relist = True
+                self._dirty.update(self._watched)
+            case netlink.RTM_NEWADDR:
+                self._dirty.update(self._watched)
+            case netlink.RTM_NEWROUTE | netlink.RTM_DELROUTE:
+                if message.port != self._own_port and (route := netlink.parse_route(message.body)):
+                    self._handle_route(message.kind == netlink.RTM_NEWROUTE, route)
+            case _:
+                pass
+
+    def _handle_link(self, message: Message) -> None:
+        link = netlink.parse_link(message.body)
+        before = self._links.get(link.index)
+        if message.kind == netlink.RTM_DELLINK:
+            self._forget_link(link.index)
+        else:
+            self._remember_link(link)
+        if before is None or message.kind == netlink.RTM_DELLINK or before.up != link.up or before.name != link.name:
+            self._relist = True  # IPv4 routes vanish with a link without an event
+            self._dirty.update(self._watched)
+        for name in {link.name, before.name if before else link.name} & set(self._stations):
+            self._report_interface(name)
+
+    def _handle_route(self, added: bool, route: RouteMessage) -> None:
+        if route.table != netlink.RT_TABLE_MAIN:
+            return
+        self._doubt(route.prefix)
+        ours = self._known.get(route.prefix)
+        if ours is None or route.metric != ROUTE_METRIC:
+            return
+        same = route.protocol == ours.kind and self._next_hop(route) == ours.next_hop
+        if added != same:  # another took the place of ours, or ours is gone
+            del self._known[route.prefix]
+            self.counters["routes_lost"] += 1
+            self._emit(KernelRouteLost(ours))
+
+    def _settle(self) -> None:
+        """The end of a batch of events: ask again whatever it has put in doubt."""
+        if self._relist:
+            self._relist = False
+            self.list_routes()
+        dirty, self._dirty = self._dirty, set()
+        for address in sorted(dirty & self._watched.keys(), key=str):
+            self._resolve(address)
+
+    # -- links
+
+    def _list_links(self) -> None:
+        self._links.clear()
+        self._index.clear()
+        body = netlink.IFINFO.pack(socket.AF_UNSPEC, 0, 0, 0, 0)
+        for message in self._dump(netlink.RTM_GETLINK, body):
+            self._remember_link(netlink.parse_link(message.body))
+
+    def _remember_link(self, link: LinkMessage) -> None:
+        self._forget_link(link.index)
+        self._links[link.index] = link
+        self._index[link.name] = link.index
+
+    def _forget_link(self, index: int) -> None:
+        before = self._links.pop(index, None)
+        if before is not None and self._index.get(before.name) == index:
+            del self._index[before.name]
+
+    def _report_interface(self, name: str) -> None:
+        """A station interface counts as present while it is up: only then can frames go through it."""
+        index = self._index.get(name)
+        link = None if index is None else self._links[index]
+        self._on_link(name)
+        mac = link.mac if link is not None and link.up else None
+        if name not in self._macs or self._macs[name] != mac:
+            self._macs[name] = mac
+            self._emit(InterfaceChanged(name, mac))
+
+    # -- routes
+
+    def list_routes(self) -> None:
+        """Emit KernelRoutesListed with our routes as the kernel has them now."""
+        routes: dict[Prefix, Route] = {}
+        for family in (socket.AF_INET, socket.AF_INET6):
+            for kind in RouteKind:
+                for found in self._dump_routes(family, kind):
+                    hop = self._next_hop(found)
+                    if hop is not None and found.metric == ROUTE_METRIC and found.table == netlink.RT_TABLE_MAIN:
+                        routes[found.prefix] = Route(found.prefix, kind, hop)
+        self._known.clear()
+        self._known.update(routes)
+        self._emit(KernelRoutesListed(frozenset(routes.values())))
+
+    def _dump_routes(self, family: int, kind: RouteKind) -> Iterator[RouteMessage]:
+        table, unicast = netlink.RT_TABLE_MAIN, netlink.RTN_UNICAST
+        body = netlink.RTMSG.pack(family, 0, 0, 0, table, kind, netlink.RT_SCOPE_UNIVERSE, unicast, 0)
+        for message in self._dump(netlink.RTM_GETROUTE, body):
+            route = netlink.parse_route(message.body)
+            if route is not None and route.protocol == kind:
+                yield route
+
+    def _next_hop(self, route: RouteMessage) -> NextHop | None:
+        link = self._links.get(route.interface_index)
+        return None if link is None else NextHop(link.name, route.gateway)
+
+    # -- next hops
+
+    def watch(self, addresses: Iterable[Address]) -> None:
+        """Emit NextHopChanged for each address that is new here, and whenever its answer changes."""
+        wanted = frozenset(addresses)
+        self._covered.clear()
+        for address in self._watched.keys() - wanted:
+            del self._watched[address]
+        for address in sorted(wanted - self._watched.keys(), key=str):
+            self._watched[address] = None
+            self._resolve(address, first=True)
+
+    def _doubt(self, prefix: Prefix) -> None:
+        """Mark the watched addresses in the prefix, found by their leading bits: there may be hundreds of both."""
+        key = (prefix.version, prefix.prefixlen)
+        shift = prefix.max_prefixlen - prefix.prefixlen
+        covered = self._covered.get(key)
+        if covered is None:
+            covered = self._covered[key] = {}
+            for address in self._watched:
+                if address.version == prefix.version:
+                    covered.setdefault(int(address) >> shift, []).append(address)
+        self._dirty.update(covered.get(int(prefix.network_address) >> shift, ()))
+
+    def _resolve(self, address: Address, first: bool = False) -> None:
+        if address not in self._watched:
+            return  # an event just emitted has ended the watch
+        hop = self._ask(address)
+        if first or self._watched[address] != hop:
+            self._watched[address] = hop
+            self._emit(NextHopChanged(address, hop))
+
+    def _ask(self, address: Address) -> NextHop | None:
+        """The kernel's best route to the address, as it stands in the table.
+
+        None where it is unreachable, our own, one of our own host routes, or only the default route's, which says
+        nothing about where that node is (the way out may well be a management network).
+        """
+        v4 = isinstance(address, IPv4Address)
+        family, bits = (socket.AF_INET, 32) if v4 else (socket.AF_INET6, 128)
+        body = netlink.RTMSG.pack(family, bits, 0, 0, 0, 0, 0, 0, netlink.RTM_F_FIB_MATCH)
+        body += netlink.attribute(netlink.RTA_DST, address.packed)
+        self._sequence += 1
+        self._query.send(netlink.request(netlink.RTM_GETROUTE, 0, self._sequence, body))
+        for message in netlink.messages(self._query.recv(netlink.MESSAGE_MAX)):
+            if message.sequence != self._sequence or message.kind != netlink.RTM_NEWROUTE:
+                continue
+            route = netlink.parse_route(message.body)
+            if route is None or route.kind != netlink.RTN_UNICAST or not route.prefix.prefixlen:
+                return None
+            return None if route.protocol in netlink.OUR_PROTOCOLS else self._next_hop(route)
+        return None
+
+    # -- questions
+
+    def _dump(self, kind: int, body: bytes) -> list[Message]:
+        """All answers to a dump request; none where there is no such table yet. Raises OSError on other refusals."""
+        answers: list[Message] = []
+        for _ in range(DUMP_TRIES):
+            self._sequence += 1
+            self._query.send(netlink.request(kind, netlink.NLM_F_DUMP, self._sequence, body))
+            answers, consistent = self._read_dump()
+            if consistent:
+                break
+        return answers
+
+    def _read_dump(self) -> tuple[list[Message], bool]:
+        answers: list[Message] = []
+        consistent = True
+        while True:
+            for message in netlink.messages(self._query.recv(netlink.MESSAGE_MAX)):
+                if message.sequence != self._sequence:
+                    continue
+                consistent = consistent and not message.flags & netlink.NLM_F_DUMP_INTR
+                if message.kind == netlink.NLMSG_DONE:
+                    return answers, consistent
+                if message.kind == netlink.NLMSG_ERROR:
+                    error = netlink.error_of(message)
+                    if error is not None and error.errno != errno.ENOENT:
+                        raise error
+                    return answers, True
+                answers.append(message)
