@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import subprocess
 import time
 from collections.abc import Sequence
@@ -17,7 +16,6 @@ from .image import Image
 from .netns import NAMESPACES
 
 _BOOT_TIMEOUT = 60.0
-_STOP_TIMEOUT = 5.0
 _REBOOT_STATUS = 133
 _INNER_ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8", "TERM": "dumb"}
 
@@ -118,17 +116,6 @@ class Machine:
     def console(self) -> str:
         """All that the node has written to its console since it was made."""
         return (self.directory / "console.log").read_text(errors="replace")
-
-    def shut_down(self) -> None:
-        """Ask the node to stop, wait a little, then cut its power; leaves its disk in place."""
-        leader = self.leader()
-        if leader is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(leader, signal.SIGRTMIN + 3)
-        deadline = time.monotonic() + _STOP_TIMEOUT
-        while cgroups.pids(self._group) and time.monotonic() < deadline:
-            time.sleep(0.02)
-        self.cut_power()
 
     def cut_power(self) -> None:
         """Kill every process of the node in one instant."""

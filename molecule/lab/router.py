@@ -47,11 +47,10 @@ def prepare_router(machine: Machine, node: Node) -> None:
     machine.write("etc/babeld.conf", _BABELD)
     machine.write("etc/sysctl.d/50-router.conf", _SYSCTL)
     machine.write("etc/systemd/networkd.conf.d/50-babel.conf", _NETWORKD)
-    machine.write(
-        "etc/systemd/network/10-bb0.network", _network("bb0", f"{node.router_ipv4}/32", f"{node.router_ipv6}/128")
-    )
-    lan_ipv4 = f"{_LAN_IPV4}/{CORRESPONDENT_IPV4.network.prefixlen}"
-    machine.write("etc/systemd/network/20-lan0.network", _network("lan0", lan_ipv4, f"{_LAN_IPV6}/64"))
+    backbone = _network("bb0", f"{node.router_ipv4}/32", f"{node.router_ipv6}/128")
+    lan = _network("lan0", f"{_LAN_IPV4}/{CORRESPONDENT_IPV4.network.prefixlen}", f"{_LAN_IPV6}/64")
+    machine.write("etc/systemd/network/10-bb0.network", backbone)
+    machine.write("etc/systemd/network/20-lan0.network", lan)
 
 
 def install_router(machine: Machine) -> None:

@@ -179,6 +179,6 @@ def remove_namespace(name: str) -> None:
 
 def _refuse_overlap(management: IPv4Network) -> None:
     """Raise LabError where the machine already has a route into the management network of this lab."""
-    routes = execute(["ip", "-4", "route", "show", "root", management]).stdout.strip()
+    routes = execute(["ip", "-4", "route", "show", "root", str(management)]).stdout.strip()
     if routes:
         raise LabError(f"{management} is in use on this machine ({routes}); give the lab another management network")
