@@ -86,8 +86,6 @@ def _install(family: int, scope: int, gateway: bytes = b"", onlink: bool = False
     return _Template(family, netlink.RTM_NEWROUTE, flags, scope, gateway, onlink)
 
 
-
-
 class RouteSocket:
     """Installs and removes our host routes. `index_of` gives an interface's index, or None while there is none."""
 
@@ -138,18 +136,17 @@ class RouteSocket:
         first = self._sequence - len(requests) + 1
         refused = self._exchange(requests, first)
         for number, change in enumerate(owners):
-            error = refused.get(first + number)
-            if isinstance(change, InstallRoute):
-                if error is None:
-                    self.known[change.route.prefix] = change.route
-                    self.counters["routes_installed"] += 1
-                else:
-                    failures.append(Failure(change, error))
-            elif error is None or netlink.is_missing(error):
-                self.known.pop(change.prefix, None)
-                self.counters["routes_removed"] += error is None
-            else:
-                failures.append(Failure(change, error))
+            reason = refused.get(first + number)
+            if isinstance(change, RemoveRoute):
+                if reason is None or netlink.is_missing(reason):
+                    self.known.pop(change.prefix, None)
+                    self.counters["routes_removed"] += reason is None
+                    continue
+            elif reason is None:
+                self.known[change.route.prefix] = change.route
+                self.counters["routes_installed"] += 1
+            if reason is not None:
+                failures.append(Failure(change, reason))
 
     def _encode(self, change: Change) -> list[bytes]:
         """Raises OSError where the interface is not there."""
@@ -203,6 +200,6 @@ class RouteSocket:
                 if message.kind != netlink.NLMSG_ERROR or message.sequence not in waiting:
                     continue
                 waiting.discard(message.sequence)
-                if error := netlink.error_of(message):
-                    refused[message.sequence] = error
+                if reason := netlink.error_of(message):
+                    refused[message.sequence] = reason
         return refused

@@ -1,0 +1,189 @@
+"""One packet socket for each station interface: frames of stations in, frames to stations out.
+
+A packet socket, because only it shows the Ethernet source of a DHCP request and reaches a station that has no address
+yet. Beside it a UDP socket holds port 67 and never reads, so that the kernel does not answer a station's unicast
+renewal with "port unreachable".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import socket
+import struct
+from collections import Counter
+from collections.abc import Callable, Iterable
+from ipaddress import IPv4Address
+
+from sroamd.addresses import Mac
+from sroamd.core.events import Event
+from sroamd.io import bpf
+from sroamd.io.frames import DHCP_SERVER_PORT, Drop, FrameEffect, Receiver, encode_frame, read_frame
+
+log = logging.getLogger(__name__)
+
+READS_MAX = 64  # frames taken in one wake-up, so that a flood of requests does not starve everything else
+FRAME_MAX = 2048  # octets read of one frame; what we ask for fits, a longer one is counted and dropped
+RECEIVE_BUFFER = 1 << 20  # some hundreds of DHCP requests: a whole hall that returns after a power cut
+
+_ETH_P_ALL = 0x0003
+_SOL_PACKET = 263
+_PACKET_AUXDATA = 8
+_PACKET_IGNORE_OUTGOING = 23
+_AUXDATA = struct.Struct("=IIIHHHH")  # status, length, captured, mac, net, vlan tci, vlan tpid
+_TP_STATUS_CSUMNOTREADY = 1 << 3
+_TP_STATUS_VLAN_VALID = 1 << 4
+_CONTROL_SPACE = socket.CMSG_SPACE(_AUXDATA.size)
+
+
+class PacketSockets:
+    """Emits DhcpReceived, RouterSolicited and ProbeAnswered; sends what stations shall hear.
+
+    `lookup` gives an interface's (index, MAC) while it is up, else None. `refresh` follows it.
+    """
+
+    def __init__(
+        self,
+        interfaces: Iterable[str],
+        ipv4_gateway: IPv4Address,
+        lookup: Callable[[str], tuple[int, Mac] | None],
+        emit: Callable[[Event], None],
+    ) -> None:
+        self._gateway = ipv4_gateway
+        self._lookup = lookup
+        self._emit = emit
+        self._links: dict[str, _Link | None] = dict.fromkeys(interfaces)
+        self.counters: Counter[str] = Counter()
+
+    def refresh(self, name: str) -> None:
+        """Open, keep or close the socket of an interface according to what is there now. Needs a running loop."""
+        found = self._lookup(name)
+        link = self._links[name]
+        if link is not None and (found is None or link.index != found[0]):
+            link.close()
+            link = self._links[name] = None
+        if found is None:
+            return
+        index, mac = found
+        receiver = Receiver(name, mac, self._gateway)
+        if link is not None:
+            link.receiver = receiver
+            return
+        try:
+            self._links[name] = _Link(receiver, index, self._emit, self.counters)
+        except OSError as error:
+            # It may have gone since the kernel told of it; then it will tell of that too.
+            self.counters["packet_socket_failures"] += 1
+            log.error("%s: no packet socket: %s", name, error.strerror)
+
+    def send(self, effect: FrameEffect) -> None:
+        """To the station, now or never: a lost frame is repeated by the schedule that sent it, or asked for again."""
+        link = self._links.get(effect.interface)
+        if link is None:
+            self.counters["frames_without_interface"] += 1
+            return
+        try:
+            link.send(encode_frame(link.receiver.mac, effect))
+            self.counters["frames_sent"] += 1
+        except OSError as error:
+            self.counters["frames_not_sent"] += 1
+            log.debug("%s: %s not sent: %s", effect.interface, type(effect).__name__, error.strerror)
+
+    def close(self) -> None:
+        for name, link in self._links.items():
+            if link is not None:
+                link.close()
+            self._links[name] = None
+
+
+class _Link:
+    """The two sockets of an interface that is there. Raises OSError where it is not (any more)."""
+
+    def __init__(self, receiver: Receiver, index: int, emit: Callable[[Event], None], counters: Counter[str]) -> None:
+        self.receiver = receiver
+        self.index = index
+        self._emit = emit
+        self._counters = counters
+        self._socket = _open_packet_socket(receiver.interface)
+        self._port_holder = _hold_dhcp_port(receiver.interface)
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._socket.fileno(), self._readable)
+
+    def send(self, frame: bytes) -> None:
+        self._socket.send(frame)
+
+    def close(self) -> None:
+        self._loop.remove_reader(self._socket.fileno())
+        self._socket.close()
+        if self._port_holder is not None:
+            self._port_holder.close()
+
+    def _readable(self) -> None:
+        for _ in range(READS_MAX):
+            try:
+                data, control, flags, _ = self._socket.recvmsg(FRAME_MAX, _CONTROL_SPACE)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                # ENETDOWN comes once when the interface goes down; the link event does the rest.
+                self._counters["packet_socket_errors"] += 1
+                log.debug("%s: %s", self.receiver.interface, error.strerror)
+                return
+            self._take(data, control, flags)
+            if self._socket.fileno() < 0:
+                return  # closed by what that frame led to
+
+    def _take(self, data: bytes, control: list[tuple[int, int, bytes]], flags: int) -> None:
+        status = _status(control)
+        if flags & socket.MSG_TRUNC:
+            outcome = Drop("frame_too_long")
+        elif status & _TP_STATUS_VLAN_VALID:
+            outcome = Drop("frame_tagged")
+        else:
+            read = read_frame(self.receiver, data, checksum_ready=not status & _TP_STATUS_CSUMNOTREADY)
+            if not isinstance(read, Drop):
+                self._counters["frames_received"] += 1
+                self._emit(read)
+                return
+            outcome = read
+        self._counters[outcome.reason] += 1
+
+
+def _status(control: list[tuple[int, int, bytes]]) -> int:
+    for level, kind, data in control:
+        if (level, kind) == (_SOL_PACKET, _PACKET_AUXDATA) and len(data) >= _AUXDATA.size:
+            return int(_AUXDATA.unpack_from(data)[0])
+    return 0
+
+
+def _open_packet_socket(interface: str) -> socket.socket:
+    """Filtered before it is bound, so that no frame gets past the filter."""
+    sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
+    try:
+        sock.setblocking(False)
+        bpf.attach(sock, bpf.STATION_FRAMES)
+        sock.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)
+        sock.setsockopt(_SOL_PACKET, _PACKET_IGNORE_OUTGOING, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+        sock.bind((interface, _ETH_P_ALL))
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _hold_dhcp_port(interface: str) -> socket.socket | None:
+    """None where another process holds the port there already (hostapd's wired driver does), or we may not."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+    try:
+        bpf.attach(sock, bpf.NOTHING)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode() + b"\0")
+        sock.bind(("", DHCP_SERVER_PORT))
+    except OSError as error:
+        sock.close()
+        if error.errno != errno.EADDRINUSE:
+            log.warning("%s: cannot hold UDP port 67: %s", interface, error.strerror)
+        return None
+    return sock
