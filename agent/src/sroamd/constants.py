@@ -17,7 +17,6 @@ LEASE_HOLD = 7 * 86400  # an expired lease is remembered, so that its station fi
 LEASE_GRACE = 60  # an expired address is not given to another before this: longer than skew plus SLACK
 OFFER_LIFE = 60  # a flooded offer, so that two APs do not offer one address; longer than any client's REQUEST takes
 DECLINE_LIFE = 3600  # quarantine of a declined address
-CANDIDATES = 64  # addresses tried in the order of the station's hash, before a linear search
 
 # Node data
 NODE_LIFE = 5400

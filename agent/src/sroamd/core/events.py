@@ -178,20 +178,12 @@ class StopRequested:
     pass
 
 
-Event = (
-    StationAuthorized
-    | StationLeft
-    | StationsListed
-    | ProbeAnswered
-    | DhcpReceived
-    | RouterSolicited
-    | PeerReady
-    | PeerSaidHello
-    | UpdatesReceived
-    | PeerBlocked
-    | PeerWritable
-    | PeerClosed
-    | KernelRoutesListed
+FromStations = StationAuthorized | StationLeft | StationsListed | ProbeAnswered | DhcpReceived | RouterSolicited
+
+FromPeers = PeerReady | PeerSaidHello | UpdatesReceived | PeerBlocked | PeerWritable | PeerClosed
+
+FromHost = (
+    KernelRoutesListed
     | KernelRouteLost
     | NextHopChanged
     | InterfaceChanged
@@ -201,3 +193,5 @@ Event = (
     | ConfigReloaded
     | StopRequested
 )
+
+Event = FromStations | FromPeers | FromHost

@@ -1,0 +1,77 @@
+"""What is to be done when. One heap of absolute times; the daemon arms one timer for the earliest."""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from heapq import heapify, heappop, heappush
+from typing import NamedTuple
+
+from sroamd.core.values import Prefix
+
+Subject = bytes | int | Prefix | None  # what a job is about; a station's MAC is bytes too
+
+
+class Job(Enum):
+    EXPIRE = auto()  # subject: key of a datum
+    REFRESH_CLAIM = auto()  # station
+    REFRESH_NODE = auto()  # None
+    PING = auto()  # station
+    RAISE = auto()  # key
+    ANNOUNCE = auto()  # station
+    ADVERTISE = auto()  # station
+    DEMOTED = auto()  # prefix
+    ADOPTED = auto()  # None
+    HELLO = auto()  # peer
+
+
+class Entry(NamedTuple):
+    """`number` makes entries of one time comparable, first come first served."""
+
+    at: float
+    number: int
+    job: Job
+    subject: Subject
+
+
+class Agenda:
+    """Each (job, subject) stands in it once at most; setting it again moves it."""
+
+    def __init__(self) -> None:
+        self._heap: list[Entry] = []
+        self._valid: dict[tuple[Job, Subject], Entry] = {}
+        self._number = 0
+
+    def set(self, job: Job, subject: Subject, at: float) -> None:
+        self._number += 1
+        entry = Entry(at, self._number, job, subject)
+        self._valid[job, subject] = entry
+        heappush(self._heap, entry)
+        if len(self._heap) > 4 * len(self._valid) + 64:
+            self._heap = list(self._valid.values())
+            heapify(self._heap)
+
+    def set_earlier(self, job: Job, subject: Subject, at: float) -> None:
+        """Set it unless it stands at that time or before already. For times that mostly move back: cheap."""
+        entry = self._valid.get((job, subject))
+        if entry is None or at < entry.at:
+            self.set(job, subject, at)
+
+    def clear(self, job: Job, subject: Subject) -> None:
+        self._valid.pop((job, subject), None)
+
+    def next_at(self) -> float | None:
+        self._drop_invalid()
+        return self._heap[0].at if self._heap else None
+
+    def pop_due(self, now: float) -> Entry | None:
+        """The earliest entry whose time has come, taken out; None when there is none."""
+        self._drop_invalid()
+        if not self._heap or self._heap[0].at > now:
+            return None
+        entry = heappop(self._heap)
+        del self._valid[entry.job, entry.subject]
+        return entry
+
+    def _drop_invalid(self) -> None:
+        while self._heap and self._valid.get((self._heap[0].job, self._heap[0].subject)) is not self._heap[0]:
+            heappop(self._heap)

@@ -1,0 +1,221 @@
+"""The replicated database: one datum a key, and the merge that makes all copies equal.
+
+The merge keeps the greatest version in the order of `core.seqno`, so it is commutative, associative and idempotent.
+Lifetimes take no part in the order: they are no version, and travel as what remains of them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+
+from sroamd import constants
+from sroamd.addresses import Mac
+from sroamd.core.seqno import following, is_newer
+from sroamd.wire.cursor import DecodeError
+from sroamd.wire.datum import ASSOCIATION, IPV4_LEASE, IPV6_LEASE, check_datum
+from sroamd.wire.flood import Update
+
+LEASE_TYPES = (IPV4_LEASE, IPV6_LEASE)
+NO_DIGEST = bytes(8)
+
+
+@dataclass(frozen=True, slots=True)
+class Datum:
+    """A version of a key: in force until `expires_at`, and until it is forgotten a floor for the order of versions."""
+
+    key: bytes
+    seqno: int
+    value: bytes
+    expires_at: float
+
+    def remaining(self, now: float) -> int:
+        """Whole seconds, as they travel; 0 when expired."""
+        return max(0, int(self.expires_at - now))
+
+    def fingerprint(self) -> int:
+        text = bytes((len(self.key),)) + self.key + self.seqno.to_bytes(2, "big") + self.value
+        return int.from_bytes(sha256(text).digest()[:8], "big")
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """The incoming version loses to `held`; its sender does not know that one. `tie`: at the same seqno."""
+
+    held: Datum
+    tie: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Same:
+    """Nothing new."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refreshed:
+    datum: Datum
+
+
+@dataclass(frozen=True, slots=True)
+class Inserted:
+    datum: Datum
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """`tie`: the version that lost had the same seqno, so two nodes spoke at once."""
+
+    datum: Datum
+    old: Datum
+    tie: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Malformed, or the table is full; `reason` is the name of a counter."""
+
+    reason: str
+
+
+Outcome = Stale | Same | Refreshed | Inserted | Replaced | Refused
+
+
+def life_cap(key: bytes) -> int:
+    """The longest life in seconds that is believed for this key."""
+    return constants.LEASE_LIFE_MAX if key[0] in LEASE_TYPES else constants.ASSOCIATION_LIFE
+
+
+def hold_time(key: bytes) -> int:
+    """How long an expired datum is remembered, in seconds."""
+    return constants.LEASE_HOLD if key[0] in LEASE_TYPES else constants.ASSOCIATION_HOLD
+
+
+class Database:
+    """The data by key, the leases by station, and a digest of what is alive."""
+
+    def __init__(self, limit: int = constants.DATABASE_MAX) -> None:
+        self._data: dict[bytes, Datum] = {}
+        self._leases_of: dict[bytes, set[bytes]] = {}
+        self._alive: set[bytes] = set()
+        self._digest = 0
+        self._limit = limit
+        self.counters: Counter[str] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def __iter__(self) -> Iterator[Datum]:
+        return iter(self._data.values())
+
+    def get(self, key: bytes) -> Datum | None:
+        """The datum, expired or not."""
+        return self._data.get(key)
+
+    def live(self, key: bytes, now: float) -> Datum | None:
+        datum = self._data.get(key)
+        return datum if datum is not None and datum.expires_at > now else None
+
+    def leases_of(self, station: Mac) -> frozenset[bytes]:
+        """Keys of all leases that name the station, expired ones too as long as they are remembered."""
+        return frozenset(self._leases_of.get(station, ()))
+
+    @property
+    def digest(self) -> bytes:
+        """XOR of the fingerprints of all data that are alive and not tombstones."""
+        return self._digest.to_bytes(8, "big")
+
+    @property
+    def alive(self) -> int:
+        return len(self._alive)
+
+    def merge(self, update: Update, now: float) -> Outcome:
+        """Take what a peer says. Never raises: what does not fit is `Refused`."""
+        try:
+            check_datum(update.key, update.value)
+        except DecodeError:
+            return self._refuse("flood.malformed-datum")
+        held = self._data.get(update.key)
+        life = min(update.lifetime, life_cap(update.key))
+        incoming = Datum(update.key, update.seqno, update.value, now + life)
+        if held is None:
+            if life == 0:
+                return Same()  # an expired version of something forgotten: it must not come back
+            if len(self._data) >= self._limit:
+                return self._refuse("flood.database-full")
+            self._put(incoming, now)
+            return Inserted(incoming)
+        if held.seqno == incoming.seqno and held.value == incoming.value:
+            if incoming.expires_at <= held.expires_at + constants.SLACK:
+                return Same()
+            self._put(incoming, now)
+            return Refreshed(incoming)
+        tie = held.seqno == incoming.seqno
+        if not is_newer(incoming.seqno, incoming.value, held.seqno, held.value):
+            return Stale(held, tie)
+        self._put(incoming, now)
+        return Replaced(incoming, held, tie)
+
+    def publish(self, key: bytes, value: bytes, life: float, now: float) -> Datum:
+        """A version of our own, above whatever is known."""
+        held = self._data.get(key)
+        datum = Datum(key, 0 if held is None else following(held.seqno), value, now + life)
+        self._put(datum, now)
+        return datum
+
+    def restore(self, datum: Datum, now: float) -> None:
+        """Put back what the state directory kept, unless something newer is known already."""
+        held = self._data.get(datum.key)
+        if held is None or is_newer(datum.seqno, datum.value, held.seqno, held.value):
+            self._put(datum, now)
+
+    def expire(self, key: bytes, now: float) -> float | None:
+        """Bring the datum's state up to date. Returns when to call again; None when it is gone."""
+        datum = self._data.get(key)
+        if datum is None:
+            return None
+        if datum.expires_at > now:
+            return datum.expires_at
+        self._set_alive(datum, False)
+        forget_at = datum.expires_at + hold_time(key)
+        if forget_at > now:
+            return forget_at
+        del self._data[key]
+        self._unindex(datum)
+        return None
+
+    def _put(self, datum: Datum, now: float) -> None:
+        held = self._data.get(datum.key)
+        if held is not None:
+            self._set_alive(held, False)
+            if held.value != datum.value:
+                self._unindex(held)
+        self._data[datum.key] = datum
+        if datum.key[0] in LEASE_TYPES:
+            self._leases_of.setdefault(datum.value, set()).add(datum.key)
+        self._set_alive(datum, datum.expires_at > now and bool(datum.value))
+
+    def _unindex(self, datum: Datum) -> None:
+        keys = self._leases_of.get(datum.value)
+        if keys is not None:
+            keys.discard(datum.key)
+            if not keys:
+                del self._leases_of[datum.value]
+
+    def _set_alive(self, datum: Datum, alive: bool) -> None:
+        if alive != (datum.key in self._alive):
+            self._digest ^= datum.fingerprint()
+            (self._alive.add if alive else self._alive.discard)(datum.key)
+
+    def _refuse(self, reason: str) -> Refused:
+        self.counters[reason] += 1
+        return Refused(reason)
+
+
+def is_association(key: bytes) -> bool:
+    return key[0] == ASSOCIATION
+
+
+def is_lease(key: bytes) -> bool:
+    return key[0] in LEASE_TYPES

@@ -1,0 +1,217 @@
+"""The DHCPv4 server's decisions: RFC 2131 section 4.3, with the database in place of a table of our own.
+
+A lease is the same on every node, so any node answers for a lease that any other made. An acknowledgement waits for the
+disk: the state directory must know the lease before the client does.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import partial
+from ipaddress import IPv4Address
+
+from sroamd import constants
+from sroamd.addresses import NO_MAC, Mac
+from sroamd.core.database import Datum
+from sroamd.core.dhcp_options import reply_options
+from sroamd.core.effects import Level, SendDhcp
+from sroamd.core.events import DhcpReceived
+from sroamd.core.leases import Leases
+from sroamd.core.tickets import Tickets
+from sroamd.core.turn import State, Turn
+from sroamd.wire.datum import IPV4_LEASE, ipv4_lease_key
+from sroamd.wire.dhcpv4 import BOOTREPLY, PACKET_SIZE_MIN, DhcpMessage, MessageType
+
+UNSPECIFIED = IPv4Address(0)
+LIMITED_BROADCAST = IPv4Address("255.255.255.255")
+LEASE_LIFE_MIN = 60
+DECLINES_MAX = 3  # a station's declines that are believed, in DECLINE_LIFE
+
+
+class DhcpServer:
+    def __init__(self, state: State, leases: Leases, tickets: Tickets) -> None:
+        self._state = state
+        self._leases = leases
+        self._tickets = tickets
+        self._declines: dict[Mac, list[float]] = {}
+        self.counters: Counter[str] = Counter()
+
+    def received(self, turn: Turn, event: DhcpReceived) -> None:
+        """Only a station that is authorised on this very interface is heard; where it is, is no packet's to say."""
+        message = event.message
+        if self._state.present.get(event.source) != event.interface or message.chaddr != event.source:
+            self.counters["dhcp4.unauthorised"] += 1
+            return
+        self.counters[f"dhcp4.{message.message_type.name.lower()}"] += 1
+        match message.message_type:
+            case MessageType.DISCOVER:
+                self._discover(turn, event)
+            case MessageType.REQUEST:
+                self._request(turn, event)
+            case MessageType.DECLINE:
+                self._decline(turn, event)
+            case MessageType.RELEASE:
+                self._release(turn, event)
+            case MessageType.INFORM:
+                self._inform(turn, event)
+            case _:
+                self.counters["dhcp4.not-for-a-server"] += 1
+
+    # -- DISCOVER, section 4.3.1
+
+    def _discover(self, turn: Turn, event: DhcpReceived) -> None:
+        """The offer is flooded for OFFER_LIFE, so that no other node offers the address; it is no lease: no route."""
+        station = event.source
+        address = self._leases.choose_address(station, event.message.requested_address, turn.now)
+        if address is None:
+            self.counters["dhcp4.pool-exhausted"] += 1
+            turn.note(Level.ERROR, f"no address left for station {station}: the pool is exhausted")
+            return
+        key = ipv4_lease_key(address)
+        if self._state.database.live(key, turn.now) is None:
+            self._state.offers.add(key)
+            self._leases.grant(turn, key, station, constants.OFFER_LIFE, store=False)
+        self._send(turn, event, MessageType.OFFER, address, self._life(event.message))
+
+    # -- REQUEST, section 4.3.2
+
+    def _request(self, turn: Turn, event: DhcpReceived) -> None:
+        message = event.message
+        server, requested, ciaddr = message.server_id, message.requested_address, message.ciaddr
+        if server is not None:
+            if ciaddr != UNSPECIFIED or requested is None:
+                self.counters["dhcp4.malformed-request"] += 1
+            elif server != self._state.config.network.ipv4_gateway:
+                self._forget_offers(turn, event.source)
+            else:
+                self._decide(turn, event, requested, known=True)
+        elif ciaddr != UNSPECIFIED and requested is None:  # RENEWING, REBINDING
+            self._decide(turn, event, ciaddr, known=False)
+        elif ciaddr == UNSPECIFIED and requested is not None:  # INIT-REBOOT
+            self._decide(turn, event, requested, known=False)
+        else:
+            self.counters["dhcp4.malformed-request"] += 1
+
+    def _decide(self, turn: Turn, event: DhcpReceived, address: IPv4Address, *, known: bool) -> None:
+        """ACK, NAK or silence. `known`: the client has our offer, so an address that is free can be given at once."""
+        station = event.source
+        if not self._leases.in_pool(address):
+            self._refuse(turn, event, f"{address} is not in the pool {self._state.config.network.ipv4_prefix}")
+            return
+        key = ipv4_lease_key(address)
+        datum = self._state.database.get(key)
+        if datum is not None and datum.value == station:
+            self._acknowledge(turn, event, address)
+        elif datum is not None and not self._leases.is_free(key, station, turn.now):
+            self._refuse(turn, event, f"{address} belongs to {_holder(datum)}")
+        elif known:
+            self._acknowledge(turn, event, address)
+        elif (own := self._leases.address_of(station, turn.now)) is not None:
+            self._refuse(turn, event, f"{address} is not its address, {own} is")
+        else:  # no record: another node may know, and perhaps so shall we in a moment
+            self.counters["dhcp4.unknown-client"] += 1
+
+    def _acknowledge(self, turn: Turn, event: DhcpReceived, address: IPv4Address) -> None:
+        life = self._life(event.message)
+        key = ipv4_lease_key(address)
+        self._forget_offers(turn, event.source, but=key)
+        self._state.offers.discard(key)
+        self._leases.grant(turn, key, event.source, life)
+        self._tickets.wait(turn, partial(self._stored, event, address, life))
+
+    def _stored(self, event: DhcpReceived, address: IPv4Address, life: int, turn: Turn) -> None:
+        """The lease is on disk. It may have been lost to another station meanwhile: then say so."""
+        datum = self._state.database.live(ipv4_lease_key(address), turn.now)
+        if datum is not None and datum.value == event.source:
+            self._send(turn, event, MessageType.ACK, address, life)
+            turn.note(Level.INFO, f"ACK {event.source}: {address} for {life} s")
+        else:
+            self._refuse(turn, event, f"{address} has just become another's")
+
+    def _refuse(self, turn: Turn, event: DhcpReceived, why: str) -> None:
+        turn.note(Level.INFO, f"NAK {event.source}: {why}")
+        self._send(turn, event, MessageType.NAK, UNSPECIFIED, 0)
+
+    def _forget_offers(self, turn: Turn, station: Mac, but: bytes = b"") -> None:
+        for datum in self._leases.of_station(station, IPV4_LEASE):
+            if datum.key in self._state.offers and datum.key != but:
+                self._state.offers.discard(datum.key)
+                self._leases.grant(turn, datum.key, station, 0, store=False)
+
+    # -- DECLINE, RELEASE, INFORM: sections 4.3.3 to 4.3.5
+
+    def _decline(self, turn: Turn, event: DhcpReceived) -> None:
+        """The address is in use by somebody unknown: nobody gets it for DECLINE_LIFE."""
+        station, address = event.source, event.message.requested_address
+        recent = [at for at in self._declines.get(station, ()) if at > turn.now - constants.DECLINE_LIFE]
+        datum = None if address is None else self._state.database.live(ipv4_lease_key(address), turn.now)
+        if datum is None or datum.value != station or not self._is_for_us(event.message):
+            self.counters["dhcp4.decline-ignored"] += 1
+        elif len(recent) >= DECLINES_MAX:
+            self.counters["dhcp4.decline-limited"] += 1
+        else:
+            self._declines[station] = [*recent, turn.now]
+            self._state.offers.discard(datum.key)
+            self._leases.grant(turn, datum.key, NO_MAC, constants.DECLINE_LIFE)
+            turn.note(Level.WARNING, f"station {station} declined {address}: somebody else uses that address")
+
+    def _release(self, turn: Turn, event: DhcpReceived) -> None:
+        """The lease ends now, but is remembered: the station gets the same address when it comes back."""
+        address = event.message.ciaddr
+        datum = self._state.database.live(ipv4_lease_key(address), turn.now)
+        if datum is None or datum.value != event.source or not self._is_for_us(event.message):
+            self.counters["dhcp4.release-ignored"] += 1
+            return
+        self._leases.grant(turn, datum.key, event.source, 0)
+        turn.note(Level.INFO, f"station {event.source} released {address}")
+
+    def _inform(self, turn: Turn, event: DhcpReceived) -> None:
+        """Options only, to the address that the client has from elsewhere; no lease is touched."""
+        if event.message.ciaddr == UNSPECIFIED:
+            self.counters["dhcp4.malformed-inform"] += 1
+            return
+        self._send(turn, event, MessageType.ACK, UNSPECIFIED, 0)
+
+    def _is_for_us(self, message: DhcpMessage) -> bool:
+        return message.server_id == self._state.config.network.ipv4_gateway
+
+    # -- replies
+
+    def _life(self, message: DhcpMessage) -> int:
+        most = self._state.config.dhcp4.lease_time
+        asked = message.lease_time
+        return most if asked is None else max(min(asked, most), min(LEASE_LIFE_MIN, most))
+
+    def _send(self, turn: Turn, event: DhcpReceived, kind: MessageType, address: IPv4Address, life: int) -> None:
+        """Addressed by section 4.1, with the fields of section 4.3.1 table 3."""
+        request = event.message
+        config = self._state.config
+        is_ack = kind is MessageType.ACK
+        if kind is MessageType.NAK:
+            destination = LIMITED_BROADCAST
+        elif request.ciaddr != UNSPECIFIED:
+            destination = request.ciaddr
+        elif request.broadcast:
+            destination = LIMITED_BROADCAST
+        else:
+            destination = address
+        reply = DhcpMessage(
+            op=BOOTREPLY,
+            message_type=kind,
+            xid=request.xid,
+            chaddr=request.chaddr,
+            broadcast=request.broadcast,
+            ciaddr=request.ciaddr if is_ack else UNSPECIFIED,
+            yiaddr=address,
+            giaddr=request.giaddr,
+            options=reply_options(config, request, kind, life),
+        )
+        size = request.max_message_size or PACKET_SIZE_MIN
+        turn.said.append(
+            SendDhcp(event.interface, event.source, config.network.ipv4_gateway, destination, reply, max_size=size)
+        )
+        self.counters[f"dhcp4.{kind.name.lower()}"] += 1
+
+
+def _holder(datum: Datum) -> str:
+    return "nobody: it was declined" if datum.value == NO_MAC else str(Mac(datum.value))

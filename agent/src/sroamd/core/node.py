@@ -1,0 +1,271 @@
+"""One node: the only door to the core. An event in, what it means decided by the parts, effects out.
+
+`handle` is the only mutation. A reaction runs in three steps: the event's own handler; then whatever the parts have to
+do because data changed, until nothing changes any more; then routes and flooding, which are derived from the rest.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from ipaddress import IPv4Network, IPv6Network
+from random import Random
+from typing import assert_never
+
+from sroamd.addresses import Mac, NodeId
+from sroamd.config import Config
+from sroamd.constants import OFFER_LIFE, RAISE_DELAY
+from sroamd.core import events
+from sroamd.core.agenda import Entry, Job
+from sroamd.core.announcements import Announcements
+from sroamd.core.associations import Associations
+from sroamd.core.database import Database, Datum, Inserted, Refreshed, Refused, Replaced, Same, Stale, is_lease
+from sroamd.core.dhcp_server import DhcpServer
+from sroamd.core.effects import Effect, ForgetLeases, Level, Stop
+from sroamd.core.leases import Leases
+from sroamd.core.nodes import Nodes
+from sroamd.core.peering import Peer, Peering
+from sroamd.core.router_advertiser import RouterAdvertiser
+from sroamd.core.routes import Routes
+from sroamd.core.tickets import Tickets
+from sroamd.core.turn import State, Turn
+from sroamd.wire.datum import ASSOCIATION, NODE, association_station
+from sroamd.wire.flood import Update
+
+
+class Node:
+    """`handle(event, now)`, `next_deadline()`. `now` is any clock that never goes back, in seconds."""
+
+    def __init__(self, config: Config, node_id: NodeId, rng: Random) -> None:
+        self.state = State(config, node_id, rng)
+        self.leases = Leases(self.state)
+        self.nodes = Nodes(self.state)
+        self.associations = Associations(self.state, self.leases)
+        self.peering = Peering(self.state)
+        self.routes = Routes(self.state, self.nodes)
+        self.announcements = Announcements(self.state)
+        self.tickets = Tickets()
+        self.dhcp_server = DhcpServer(self.state, self.leases, self.tickets)
+        self.router_advertiser = RouterAdvertiser(self.state, self.leases, self.tickets)
+        self.store_failing = False
+
+    @property
+    def database(self) -> Database:
+        return self.state.database
+
+    @property
+    def counters(self) -> Counter[str]:
+        return self.database.counters + self.dhcp_server.counters + self.router_advertiser.counters
+
+    def next_deadline(self) -> float | None:
+        """When to send a `Tick`, on the clock of `now`."""
+        return self.state.agenda.next_at()
+
+    def handle(self, event: events.Event, now: float) -> list[Effect]:
+        """Apply all effects, in order, before the next event."""
+        turn = Turn(self.state, now)
+        self._react(turn, event)
+        while turn.unreacted:
+            self._changed(turn, turn.unreacted.pop())
+        self.routes.reconcile(turn, all_listed=self.associations.all_listed)
+        self.peering.flush(turn)
+        return turn.effects()
+
+    # -- events
+
+    def _react(self, turn: Turn, event: events.Event) -> None:
+        if isinstance(event, events.FromStations):
+            self._react_to_station(turn, event)
+        elif isinstance(event, events.FromPeers):
+            self._react_to_peer(turn, event)
+        else:
+            self._react_to_host(turn, event)
+
+    def _react_to_station(self, turn: Turn, event: events.FromStations) -> None:
+        match event:
+            case events.StationAuthorized(interface, station):
+                if self.associations.appeared(turn, interface, station):
+                    self._welcome(turn, interface, station)
+            case events.StationLeft(interface, station):
+                self.associations.left(turn, interface, station)
+            case events.StationsListed(interface, stations):
+                for station in self.associations.listed(turn, interface, stations):
+                    self._welcome(turn, interface, station)
+            case events.ProbeAnswered(interface, station):
+                self.associations.answered(turn, interface, station)
+            case events.DhcpReceived():
+                self.dhcp_server.received(turn, event)
+            case events.RouterSolicited(interface, source, source_ip, solicitation):
+                if self.router_advertiser.solicited(turn, interface, source, solicitation.source_link_layer):
+                    self.associations.solicited_from(source, source_ip)
+            case _:
+                assert_never(event)
+
+    def _react_to_peer(self, turn: Turn, event: events.FromPeers) -> None:
+        match event:
+            case events.UpdatesReceived(peer, updates):
+                self._updates(turn, peer, updates)
+            case events.PeerReady(peer, name):
+                self.peering.ready(turn, peer, name)
+            case events.PeerSaidHello(peer, hello):
+                self.peering.said_hello(turn, peer, hello)
+            case events.PeerBlocked(peer):
+                self.peering.blocked(peer)
+            case events.PeerWritable(peer):
+                self.peering.writable(peer)
+            case events.PeerClosed(peer):
+                self.peering.closed(turn, peer)
+            case _:
+                assert_never(event)
+
+    def _react_to_host(self, turn: Turn, event: events.FromHost) -> None:
+        match event:
+            case events.KernelRoutesListed(routes):
+                self.routes.listed(turn, routes)
+            case events.KernelRouteLost(route):
+                self.routes.lost(turn, route)
+            case events.NextHopChanged(address, next_hop):
+                self.nodes.next_hop_changed(address, next_hop)
+                self.routes.next_hops_changed(turn)
+            case events.InterfaceChanged(interface, mac):
+                self._interface_changed(interface, mac)
+            case events.LeasesLoaded():
+                self._loaded(turn, event)
+            case events.LeasesStored(ticket, durable):
+                self._stored(turn, ticket, durable)
+            case events.Tick():
+                self._tick(turn)
+            case events.ConfigReloaded(config):
+                self.state.config = config
+                self.nodes.publish_own(turn)
+            case events.StopRequested():
+                if self.state.config.node.flush_on_exit:
+                    self.routes.flush(turn)
+                turn.notes.append(Stop())
+            case _:
+                assert_never(event)
+
+    def _welcome(self, turn: Turn, interface: str, station: Mac) -> None:
+        turn.note(Level.INFO, f"station {station} is on {interface}")
+        self.announcements.begin(turn, station)
+        self.router_advertiser.arrived(turn, station)
+
+    def _interface_changed(self, interface: str, mac: Mac | None) -> None:
+        if mac is None:
+            self.state.interfaces.pop(interface, None)
+        else:
+            self.state.interfaces[interface] = mac
+
+    # -- store
+
+    def _loaded(self, turn: Turn, event: events.LeasesLoaded) -> None:
+        """What was known before the restart is said again only to peers that know less."""
+        for stored in event.data:
+            datum = Datum(stored.key, stored.seqno, stored.value, turn.now + stored.remaining)
+            self.database.restore(datum, turn.now)
+            self.state.agenda.set_earlier(Job.EXPIRE, datum.key, datum.expires_at)
+        self.nodes.publish_own(turn)
+
+    def _stored(self, turn: Turn, ticket: int, durable: bool) -> None:
+        """A disk that fails must not take the network down: stations are served from memory, and operators told."""
+        if durable == self.store_failing:
+            text = "leases are on disk again" if durable else "leases cannot be written: a power loss would lose them"
+            turn.note(Level.WARNING if durable else Level.ERROR, text)
+        self.store_failing = not durable
+        self.tickets.stored(turn, ticket)
+
+    # -- flooding
+
+    def _updates(self, turn: Turn, peer_id: events.PeerId, updates: tuple[Update, ...]) -> None:
+        peer = self.peering.heard(turn, peer_id, len(updates))
+        if peer is None:
+            return
+        for update in updates:
+            self._merge(turn, peer_id, peer, update)
+
+    def _merge(self, turn: Turn, peer_id: events.PeerId, peer: Peer, update: Update) -> None:
+        outcome = self.database.merge(update, turn.now)
+        match outcome:
+            case Same() | Refused():
+                pass
+            case Inserted(datum) | Refreshed(datum):
+                self._accept(turn, datum, peer_id)
+            case Replaced(datum, _, tie):
+                self.state.agenda.clear(Job.RAISE, datum.key)
+                self._accept(turn, datum, peer_id)
+                self._raise_later(turn, datum, tie)
+            case Stale(held, tie):
+                if peer.is_ours or not tie:  # the C daemon floods its own on when it is told of a tie, for ever
+                    turn.owed.append((peer_id, held.key))
+                self._raise_later(turn, held, tie)
+                if tie and held.key[0] == ASSOCIATION:
+                    self.associations.tie_won(turn, association_station(held.key))
+            case _:
+                assert_never(outcome)
+
+    def _accept(self, turn: Turn, datum: Datum, origin: events.PeerId) -> None:
+        self.state.offers.discard(datum.key)
+        life = datum.expires_at - turn.now
+        turn.accept(datum, origin, store=life <= 0 or life > OFFER_LIFE)
+
+    def _raise_later(self, turn: Turn, datum: Datum, tie: bool) -> None:
+        """Rule R3: C nodes follow only a newer seqno, so in a mixed fleet a tie needs one, but not at once."""
+        if tie and self.peering.has_c_peer:
+            self.state.agenda.set(Job.RAISE, datum.key, turn.now + RAISE_DELAY)
+
+    def _changed(self, turn: Turn, key: bytes) -> None:
+        if key[0] == ASSOCIATION:
+            self.associations.changed(turn, association_station(key))
+        elif key[0] == NODE:
+            self.nodes.changed(turn, key)
+
+    # -- time
+
+    def _tick(self, turn: Turn) -> None:
+        while (entry := self.state.agenda.pop_due(turn.now)) is not None:
+            self._due(turn, entry)
+
+    def _due(self, turn: Turn, entry: Entry) -> None:
+        match entry.subject:
+            case Mac() as station:
+                self._station_due(turn, entry.job, station)
+            case bytes() as key if entry.job is Job.EXPIRE:
+                self._expire(turn, key)
+            case bytes() as key:
+                self._raise(turn, key)
+            case int() as peer:
+                self.peering.hello_due(turn, peer)
+            case None if entry.job is Job.REFRESH_NODE:
+                self.nodes.publish_own(turn)
+            case None:
+                self.routes.adoption_over(turn)
+            case IPv4Network() | IPv6Network() as prefix:
+                self.routes.demotion_over(turn, prefix)
+
+    def _station_due(self, turn: Turn, job: Job, station: Mac) -> None:
+        match job:
+            case Job.ANNOUNCE:
+                self.announcements.due(turn, station)
+            case Job.ADVERTISE:
+                self.router_advertiser.due(turn, station)
+            case Job.PING:
+                self.associations.ping_due(turn, station)
+            case _:
+                self.associations.refresh_due(turn, station)
+
+    def _raise(self, turn: Turn, key: bytes) -> None:
+        """Nothing has decided the tie since: say what is held, above it."""
+        datum = self.database.live(key, turn.now)
+        if datum is not None:
+            turn.publish(key, datum.value, datum.expires_at - turn.now)
+
+    def _expire(self, turn: Turn, key: bytes) -> None:
+        again_at = self.database.expire(key, turn.now)
+        self.state.offers.discard(key)
+        if again_at is not None:
+            self.state.agenda.set_earlier(Job.EXPIRE, key, again_at)
+        if is_lease(key):
+            turn.touched.add(key)
+            if again_at is None:
+                turn.broken.append(ForgetLeases((key,)))
+        else:
+            turn.unreacted.append(key)

@@ -1,0 +1,75 @@
+"""The other nodes: their names, their router addresses, and the kernel's next hop towards each."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv6Address
+
+from sroamd import constants
+from sroamd.addresses import NodeId
+from sroamd.core.agenda import Job
+from sroamd.core.effects import WatchNextHops
+from sroamd.core.turn import State, Turn
+from sroamd.core.values import NextHop
+from sroamd.wire.datum import NodeRecord, node_id, node_key
+
+RouterAddress = IPv4Address | IPv6Address
+
+
+class Nodes:
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self.records: dict[NodeId, NodeRecord] = {}
+        self._next_hops: dict[RouterAddress, NextHop] = {}
+        self._watched: frozenset[RouterAddress] = frozenset()
+
+    def publish_own(self, turn: Turn) -> None:
+        """Say who we are: at the start, when it changes, and long before it expires."""
+        node = self._state.config.node
+        record = NodeRecord(node.name, node.router_ipv4, node.router_ipv6)
+        turn.publish(node_key(self._state.node_id), record.encode(), constants.NODE_LIFE)
+        due = turn.now + self._state.spread(constants.NODE_REFRESH, constants.REFRESH_SPREAD)
+        self._state.agenda.set(Job.REFRESH_NODE, None, due)
+
+    def changed(self, turn: Turn, key: bytes) -> None:
+        """A node's datum has changed or expired."""
+        node = node_id(key)
+        datum = self._state.database.live(key, turn.now)
+        if node == self._state.node_id:
+            own = self._state.config.node
+            if datum is None or datum.value != NodeRecord(own.name, own.router_ipv4, own.router_ipv6).encode():
+                self.publish_own(turn)  # what a former self said of us is not true any more
+            return
+        if datum is None or not datum.value:
+            self.records.pop(node, None)
+        else:
+            self.records[node] = NodeRecord.decode(datum.value)
+        self._watch(turn)
+
+    def name(self, node: NodeId) -> str:
+        """For people: its name, or its id where that is not known."""
+        if node == self._state.node_id:
+            return self._state.config.node.name
+        record = self.records.get(node)
+        return record.name if record is not None and record.name else str(node)
+
+    def next_hop(self, node: NodeId, version: int) -> NextHop | None:
+        record = self.records.get(node)
+        if record is None:
+            return None
+        address = record.router_ipv4 if version == 4 else record.router_ipv6
+        return self._next_hops.get(address) if address is not None else None
+
+    def next_hop_changed(self, address: RouterAddress, next_hop: NextHop | None) -> None:
+        if next_hop is None:
+            self._next_hops.pop(address, None)
+        elif address in self._watched:
+            self._next_hops[address] = next_hop
+
+    def _watch(self, turn: Turn) -> None:
+        addresses: set[RouterAddress] = set()
+        for record in self.records.values():
+            addresses.update(a for a in (record.router_ipv4, record.router_ipv6) if a is not None)
+        if addresses != self._watched:
+            self._watched = frozenset(addresses)
+            self._next_hops = {a: hop for a, hop in self._next_hops.items() if a in addresses}
+            turn.made.append(WatchNextHops(self._watched))

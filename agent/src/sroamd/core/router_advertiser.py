@@ -1,0 +1,119 @@
+"""The IPv6 router of each station: a /64 of its own (RFC 8273), advertised to it alone, at association, in answer to
+solicitations, and again before half of any lifetime has passed.
+
+Never with a router lifetime of zero: a node that stops, restarts or is upgraded leaves its stations their router, since
+the next node is the same router to them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import partial
+from ipaddress import IPv6Address, IPv6Network
+
+from sroamd import constants
+from sroamd.addresses import Mac
+from sroamd.core.agenda import Job
+from sroamd.core.effects import Level, SendRouterAdvertisement
+from sroamd.core.leases import Leases
+from sroamd.core.tickets import Tickets
+from sroamd.core.turn import State, Turn
+from sroamd.wire.datum import ipv6_lease_key
+from sroamd.wire.icmpv6 import PrefixInformation, RouterAdvertisement
+
+HOP_LIMIT = 64
+INTERVAL_SPREAD = 0.1
+
+
+class RouterAdvertiser:
+    def __init__(self, state: State, leases: Leases, tickets: Tickets) -> None:
+        self._state = state
+        self._leases = leases
+        self._tickets = tickets
+        self._answered: dict[Mac, list[float]] = {}  # when the last solicitations of each station were answered
+        self.counters: Counter[str] = Counter()
+
+    def arrived(self, turn: Turn, station: Mac) -> None:
+        """Now, and once more when frames are sure to get through (constants.ANNOUNCE_AT)."""
+        self._answered.pop(station, None)
+        self._advertise(turn, station)
+        self._state.agenda.set(Job.ADVERTISE, station, turn.now + constants.ANNOUNCE_AT[-1])
+
+    def solicited(self, turn: Turn, interface: str, source: Mac, link_layer: Mac | None) -> bool:
+        """RFC 4861 section 6.2.6, by unicast. False: it is not an authorised station's, or there are too many."""
+        if self._state.present.get(source) != interface or link_layer not in (None, source):
+            self.counters["ra.unauthorised"] += 1
+            return False
+        recent = [at for at in self._answered.get(source, ()) if at > turn.now - constants.RA_SOLICITED_INTERVAL]
+        if len(recent) >= constants.RA_SOLICITED_BURST:
+            self.counters["ra.rate-limited"] += 1
+            return False
+        self._answered[source] = [*recent, turn.now]
+        self._advertise(turn, source)
+        return True
+
+    def due(self, turn: Turn, station: Mac) -> None:
+        if station in self._state.present:
+            self._advertise(turn, station)
+            interval = self._state.spread(self._state.config.ra.interval, INTERVAL_SPREAD)
+            self._state.agenda.set(Job.ADVERTISE, station, turn.now + interval)
+        else:
+            self._answered.pop(station, None)
+
+    def _stored(self, station: Mac, turn: Turn) -> None:
+        """The lease of a new prefix is on disk, so the station may hear of it."""
+        prefix = self._leases.prefix_of(station, turn.now)
+        if prefix is not None:
+            self._send(turn, station, prefix)
+
+    def _advertise(self, turn: Turn, station: Mac) -> None:
+        """Make sure that the station has a prefix for longer than it is told, then tell it."""
+        prefix = self._leases.choose_prefix(station, turn.now)
+        if prefix is None:
+            self.counters["ra.pool-exhausted"] += 1
+            turn.note(Level.ERROR, f"no /64 left for station {station}")
+            return
+        key = ipv6_lease_key(prefix)
+        held = self._state.database.live(key, turn.now)
+        valid = self._state.config.ra.valid_lifetime
+        if held is None:
+            self._leases.grant(turn, key, station, self._life)
+            self._tickets.wait(turn, partial(self._stored, station))
+            return
+        if held.expires_at < turn.now + valid:
+            self._leases.grant(turn, key, station, self._life)
+        self._send(turn, station, prefix)
+
+    @property
+    def _life(self) -> int:
+        """Of the lease: long enough that most advertisements need not renew it, so that a roam floods no lease."""
+        return min(2 * self._state.config.ra.valid_lifetime, constants.LEASE_LIFE_MAX)
+
+    def _send(self, turn: Turn, station: Mac, prefix: IPv6Network) -> None:
+        interface = self._state.present.get(station)
+        if interface is None:
+            return
+        self.counters["ra.sent"] += 1
+        turn.said.append(
+            SendRouterAdvertisement(
+                interface, station, self._state.config.network.ipv6_gateway, self._content(interface, prefix)
+            )
+        )
+
+    def _content(self, interface: str, prefix: IPv6Network) -> RouterAdvertisement:
+        """The same on all nodes for one station, but for the link-layer address (RFC 4861 section 6.2.7)."""
+        ra, network = self._state.config.ra, self._state.config.network
+        information = PrefixInformation(
+            prefix, on_link=False, autonomous=True, valid=ra.valid_lifetime, preferred=ra.preferred_lifetime
+        )
+        return RouterAdvertisement(
+            hop_limit=HOP_LIMIT,
+            managed=False,
+            other=False,
+            lifetime=ra.router_lifetime,
+            source_link_layer=self._state.interfaces.get(interface),
+            mtu=ra.mtu,
+            prefixes=(information,),
+            rdnss=tuple(server for server in network.nameservers if isinstance(server, IPv6Address)),
+            rdnss_lifetime=ra.router_lifetime,
+        )

@@ -1,0 +1,142 @@
+"""Host routes. They are derived, never commanded: desired = f(database, stations here, nodes, next hops), and the
+difference to what is installed is what happens.
+
+    here      the station is authorised here and the database names this node
+    demoted   it was here, and the database now names another node, or nobody: for DEMOTED_TIME, by way of the next hop
+              towards that node, so that Babel announces it badly before it withdraws it
+    direct    (core.values.RouteKind knows it; nothing derives it yet)
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network
+
+from sroamd import constants
+from sroamd.addresses import Mac, NodeId
+from sroamd.core.agenda import Job
+from sroamd.core.effects import InstallRoute, RemoveRoute
+from sroamd.core.nodes import Nodes
+from sroamd.core.turn import State, Turn
+from sroamd.core.values import NextHop, Prefix, Route, RouteKind
+from sroamd.wire.datum import association_key, ipv4_lease_key, ipv6_lease_key, lease_prefix
+
+
+class Routes:
+    def __init__(self, state: State, nodes: Nodes) -> None:
+        self._state = state
+        self._nodes = nodes
+        self.installed: dict[Prefix, Route] = {}
+        self._demoted: dict[Prefix, float] = {}  # until when
+        self._adopted: set[Prefix] = set()  # found in the kernel at the start, and not explained yet
+        self._started = False
+
+    # -- events
+
+    def listed(self, turn: Turn, routes: frozenset[Route]) -> None:
+        """The kernel's table is the truth about what is installed."""
+        known = set(self.installed) | {route.prefix for route in routes}
+        self.installed = {route.prefix: route for route in routes}
+        if not self._started:
+            self._started = True
+            self._adopted = set(self.installed)
+            self._state.agenda.set(Job.ADOPTED, None, turn.now + constants.ADOPT_TIME)
+            for prefix, route in self.installed.items():
+                if route.kind is RouteKind.DEMOTED:
+                    self._demote(prefix, turn.now + constants.DEMOTED_TIME)
+        turn.touched.update(key_of(prefix) for prefix in known)
+        turn.touched.update(key for station in self._state.present for key in self._state.database.leases_of(station))
+
+    def lost(self, turn: Turn, route: Route) -> None:
+        if self.installed.pop(route.prefix, None) is not None:
+            turn.touched.add(key_of(route.prefix))
+
+    def next_hops_changed(self, turn: Turn) -> None:
+        turn.touched.update(key_of(prefix) for prefix in self._demoted)
+
+    def demotion_over(self, turn: Turn, prefix: Prefix) -> None:
+        self._demoted.pop(prefix, None)
+        turn.touched.add(key_of(prefix))
+
+    def adoption_over(self, turn: Turn) -> None:
+        turn.touched.update(key_of(prefix) for prefix in self._adopted)
+        self._adopted.clear()
+
+    def flush(self, turn: Turn) -> None:
+        turn.broken.extend(RemoveRoute(prefix) for prefix in self.installed)
+        self.installed.clear()
+        self._demoted.clear()
+
+    # -- derivation
+
+    def reconcile(self, turn: Turn, *, all_listed: bool) -> None:
+        """Bring the routes of every touched lease from what is installed to what is desired."""
+        if not self._started:
+            return  # what is in the kernel is not known yet; the list touches everything
+        for key in turn.touched:
+            prefix = lease_prefix(key)
+            installed = self.installed.get(prefix)
+            desired = self._desired(key, prefix, installed, turn.now)
+            if desired == installed:
+                self._adopted.discard(prefix)
+            elif desired is not None:
+                self._adopted.discard(prefix)
+                self.installed[prefix] = desired
+                turn.made.append(InstallRoute(desired))
+            elif not (prefix in self._adopted and not self._is_contradicted(key, turn.now, all_listed)):
+                self._adopted.discard(prefix)
+                del self.installed[prefix]
+                turn.broken.append(RemoveRoute(prefix))
+        turn.touched.clear()
+
+    def _desired(self, key: bytes, prefix: Prefix, installed: Route | None, now: float) -> Route | None:
+        lease = self._state.database.live(key, now)
+        if lease is None or key in self._state.offers:
+            self._forget_demotion(prefix)
+            return None
+        station = Mac(lease.value)
+        claim = self._state.database.live(association_key(station), now)
+        owner = NodeId(claim.value) if claim is not None and claim.value else None
+        interface = self._state.present.get(station)
+        if interface is not None and owner == self._state.node_id:
+            self._forget_demotion(prefix)
+            return Route(prefix, RouteKind.HERE, NextHop(interface, None))
+        if installed is None or (prefix in self._adopted and prefix not in self._demoted):
+            return None
+        return self._demotion(prefix, installed, owner, now)
+
+    def _demotion(self, prefix: Prefix, installed: Route, owner: NodeId | None, now: float) -> Route | None:
+        """What becomes of a route that was *here*: worse for a while, then nothing."""
+        next_hop = self._nodes.next_hop(owner, prefix.version) if owner is not None else None
+        until = self._demoted.get(prefix)
+        if until is None:
+            if installed.kind is not RouteKind.HERE:
+                return None
+            blind = owner is not None and next_hop is None
+            until = now + (constants.DEMOTED_BLIND_TIME if blind else constants.DEMOTED_TIME)
+            self._demote(prefix, until)
+        if until <= now:
+            return None
+        return Route(prefix, RouteKind.DEMOTED, next_hop or installed.next_hop)
+
+    def _is_contradicted(self, key: bytes, now: float, all_listed: bool) -> bool:
+        """Whether the database says that a route found at the start is wrong, rather than nothing at all."""
+        lease = self._state.database.live(key, now)
+        if lease is None:
+            return False
+        station = Mac(lease.value)
+        claim = self._state.database.live(association_key(station), now)
+        if claim is not None and claim.value != self._state.node_id:
+            return True
+        return all_listed and station not in self._state.present
+
+    def _demote(self, prefix: Prefix, until: float) -> None:
+        self._demoted[prefix] = until
+        self._state.agenda.set(Job.DEMOTED, prefix, until)
+
+    def _forget_demotion(self, prefix: Prefix) -> None:
+        if self._demoted.pop(prefix, None) is not None:
+            self._state.agenda.clear(Job.DEMOTED, prefix)
+
+
+def key_of(prefix: Prefix) -> bytes:
+    return ipv4_lease_key(prefix.network_address) if isinstance(prefix, IPv4Network) else ipv6_lease_key(prefix)

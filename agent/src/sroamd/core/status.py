@@ -1,0 +1,210 @@
+"""What a node can be asked: JSON-ready answers for `sroamctl` and for the log. They change nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from sroamd import __version__
+from sroamd.addresses import NO_MAC, Mac, NodeId
+from sroamd.core.database import Datum, is_lease
+from sroamd.core.leases import STATION_PREFIX_LENGTH
+from sroamd.core.node import Node
+from sroamd.wire.cursor import DecodeError
+from sroamd.wire.datum import (
+    ASSOCIATION,
+    IPV4_LEASE,
+    IPV6_LEASE,
+    NODE,
+    NodeRecord,
+    association_station,
+    ipv4_lease_key,
+    lease_prefix,
+    node_id,
+)
+
+Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
+KINDS = {IPV4_LEASE: "ipv4", IPV6_LEASE: "ipv6", ASSOCIATION: "association", NODE: "node"}
+
+
+class NotFound(Exception):
+    """Nobody knows the station that was asked for."""
+
+
+class UnknownTopic(Exception):
+    """There is no such question."""
+
+
+def report(node: Node, topic: str, argument: str | None, now: float) -> Json:
+    """Answer one question. Raises NotFound or UnknownTopic, each with a sentence for people."""
+    if topic == "where":
+        return where(node, argument or "", now)
+    topics: dict[str, Callable[[Node, float], Json]] = {
+        "status": status,
+        "stations": stations,
+        "database": database,
+        "peers": peers,
+        "routes": routes,
+    }
+    if topic not in topics:
+        raise UnknownTopic(f"unknown topic {topic!r}; there are {', '.join(sorted([*topics, 'where']))}")
+    return topics[topic](node, now)
+
+
+def status(node: Node, now: float) -> Json:
+    state = node.state
+    found = problems(node)
+    return {
+        "node": {"name": state.config.node.name, "id": str(state.node_id), "version": __version__},
+        "healthy": not found,
+        "problems": list(found),
+        "stations": len(state.present),
+        "peers": len(node.peering.peers),
+        "peers_configured": len(state.config.flood.peers),
+        "records": node.database.alive,
+        "digest": node.database.digest.hex(),
+        "routes": len(node.routes.installed),
+        "counters": dict(sorted(node.counters.items())),
+    }
+
+
+def problems(node: Node) -> list[str]:
+    """What an operator should look at, in sentences."""
+    found = []
+    config = node.state.config
+    if not node.associations.all_listed:
+        found.append("not attached to hostapd on every interface: is hostapd running?")
+    for interface in config.interfaces:
+        if interface.name not in node.state.interfaces:
+            found.append(f"interface {interface.name} does not exist or is down")
+    if config.flood.peers and not node.peering.peers:
+        found.append("no peer is connected: moves of stations are not known here")
+    if node.store_failing:
+        found.append(f"leases cannot be written to {config.node.state_dir}: a power loss would lose them")
+    return found
+
+
+def stations(node: Node, now: float) -> Json:
+    """Every station of the roaming domain that is somewhere, or has a living lease."""
+    found: set[Mac] = set(node.state.present)
+    for datum in node.database:
+        if datum.expires_at <= now:
+            continue
+        if is_lease(datum.key) and datum.value != NO_MAC:
+            found.add(Mac(datum.value))
+        elif datum.key[0] == ASSOCIATION and datum.value:
+            found.add(association_station(datum.key))
+    return [_station(node, station, now) for station in sorted(found)]
+
+
+def where(node: Node, text: str, now: float) -> Json:
+    """By MAC, IPv4 address, or any IPv6 address in the station's prefix."""
+    station = _find(node, text, now)
+    if station is None:
+        raise NotFound(f"no station {text} is known")
+    return _station(node, station, now)
+
+
+def _find(node: Node, text: str, now: float) -> Mac | None:
+    try:
+        station = Mac.parse(text)
+    except ValueError:
+        return _holder(node, text, now)
+    known = station in node.state.present or node.database.leases_of(station)
+    return station if known or node.associations.datum(station, now) is not None else None
+
+
+def _holder(node: Node, text: str, now: float) -> Mac | None:
+    try:
+        address = ip_address(text)
+    except ValueError as error:
+        raise NotFound(f"{text!r} is neither a MAC nor an IP address") from error
+    datum = node.database.live(_lease_key(address), now)
+    return Mac(datum.value) if datum is not None and datum.value != NO_MAC else None
+
+
+def _lease_key(address: IPv4Address | IPv6Address) -> bytes:
+    if isinstance(address, IPv4Address):
+        return ipv4_lease_key(address)
+    return bytes((IPV6_LEASE,)) + address.packed[: STATION_PREFIX_LENGTH // 8]
+
+
+def _station(node: Node, station: Mac, now: float) -> dict[str, Json]:
+    claim = node.associations.datum(station, now)
+    leases = sorted(key for key in node.database.leases_of(station) if node.database.live(key, now))
+    return {
+        "station": str(station),
+        "node": node.nodes.name(NodeId(claim.value)) if claim is not None and claim.value else None,
+        "interface": node.state.present.get(station),
+        "ipv4": [str(lease_prefix(key).network_address) for key in leases if key[0] == IPV4_LEASE],
+        "ipv6": [str(lease_prefix(key)) for key in leases if key[0] == IPV6_LEASE],
+        "seqno": claim.seqno if claim is not None else None,
+        "remaining": claim.remaining(now) if claim is not None else None,
+    }
+
+
+def database(node: Node, now: float) -> Json:
+    """All that is held, also what has expired and is only remembered."""
+    return [_datum(node, datum, now) for datum in sorted(node.database, key=lambda datum: datum.key)]
+
+
+def _datum(node: Node, datum: Datum, now: float) -> dict[str, Json]:
+    kind = datum.key[0]
+    key, value = datum.key[1:].hex(), datum.value.hex()
+    if is_lease(datum.key):
+        prefix = lease_prefix(datum.key)
+        key = str(prefix.network_address if kind == IPV4_LEASE else prefix)
+        value = "declined" if datum.value == NO_MAC else str(Mac(datum.value))
+    elif kind == ASSOCIATION:
+        key = str(association_station(datum.key))
+        value = node.nodes.name(NodeId(datum.value)) if datum.value else "gone"
+    elif kind == NODE:
+        key, value = str(node_id(datum.key)), _record(datum.value)
+    return {
+        "kind": KINDS.get(kind, str(kind)),
+        "key": key,
+        "value": value,
+        "seqno": datum.seqno,
+        "remaining": datum.remaining(now),
+    }
+
+
+def _record(value: bytes) -> str:
+    try:
+        record = NodeRecord.decode(value)
+    except DecodeError:
+        return value.hex()
+    return " ".join(str(part) for part in (record.name, record.router_ipv4, record.router_ipv6) if part)
+
+
+def peers(node: Node, now: float) -> Json:
+    return [
+        {
+            "peer": peer.name,
+            "node": peer.node_name or None,
+            "id": str(peer.node) if peer.node is not None else None,
+            "since": round(now - peer.since, 1),
+            "heard": round(now - peer.heard_at, 1),
+            "waiting": len(peer.dirty),
+            "updates_in": peer.updates_in,
+            "updates_out": peer.updates_out,
+        }
+        for peer in node.peering.peers.values()
+    ]
+
+
+def routes(node: Node, now: float) -> Json:
+    """What we believe is in the kernel, and the station each route is for."""
+    answer: list[Json] = []
+    for prefix, route in sorted(node.routes.installed.items(), key=lambda item: (item[0].version, int(item[0][0]))):
+        lease = node.database.live(_lease_key(prefix[0]), now)
+        answer.append(
+            {
+                "prefix": str(prefix),
+                "kind": route.kind.name.lower(),
+                "interface": route.next_hop.interface,
+                "gateway": str(route.next_hop.gateway) if route.next_hop.gateway is not None else None,
+                "station": str(Mac(lease.value)) if lease is not None else None,
+            }
+        )
+    return answer
