@@ -1,0 +1,172 @@
+"""What survives the process: the node's id and all leases it knows, in one SQLite file in the state directory.
+
+WAL with synchronous=FULL: a committed row is on the disk. One thread does all the writing and commits whatever has
+gathered meanwhile (group commit), so the loop never waits for a disk, and a hundred acknowledgements in a row cost a
+few syncs. Rows that nobody waits for (leases made elsewhere, refreshed by flooding) go along with the next commit, at
+the latest after `LAZY_COMMIT`: flash wears out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sqlite3
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sroamd.addresses import Mac, NodeId
+from sroamd.core.events import Event, LeasesStored
+from sroamd.core.values import StoredDatum
+from sroamd.io import store_file
+from sroamd.io.store_file import Row
+
+log = logging.getLogger(__name__)
+
+LAZY_COMMIT = 5.0  # s
+RETRY = 5.0  # s between attempts on a disk that fails, beside those that a new ticket brings
+
+
+@dataclass(slots=True)
+class _Pending:
+    """What the writer shall take next: the newest of each key (None: delete), and the highest ticket among it."""
+
+    rows: dict[bytes, Row | None]
+    ticket: int | None
+    due_at: float | None
+
+
+class Store:
+    """Opened and read in the constructor; `start` begins to write. Raises OSError or sqlite3.Error where the directory
+    cannot be used at all, or another process has the file. A file that is not ours or damaged is moved aside instead.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.counters: Counter[str] = Counter()
+        self.failing = False  # for the status: the last commit was refused
+        self._connection = store_file.open_file(directory)
+        self._pending = _Pending({}, None, None)
+        self._changed = threading.Condition()
+        self._closing = False
+        self._highest = 0
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._emit: Callable[[Event], None] = lambda event: None
+
+    # -- at the start, in the caller's thread
+
+    def node_id(self, machine: Mac | None) -> NodeId:
+        """This node's id; made at the first call ever. `machine`: a MAC burnt into this machine, if it has one."""
+        return store_file.node_id(self._connection, machine)
+
+    def load(self) -> tuple[StoredDatum, ...]:
+        """All leases, with the lifetimes that remain now."""
+        return store_file.load(self._connection)
+
+    def start(self, emit: Callable[[Event], None]) -> None:
+        """From now on the file belongs to the writing thread. Needs a running loop, on which events are emitted."""
+        self._emit = emit
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.Thread(target=self._work, name="store")
+        self._thread.start()
+
+    # -- effects
+
+    def put(self, data: Iterable[StoredDatum], ticket: int | None) -> None:
+        """Write them; with a ticket soon, and `LeasesStored` tells when they are on disk."""
+        now = store_file.now()
+        with self._changed:
+            for datum in data:
+                self._pending.rows[datum.key] = Row(datum.value, datum.seqno, datum.remaining, now)
+            if ticket is not None:
+                self._pending.ticket = ticket
+                self._highest = ticket
+            self._wake()
+
+    def forget(self, keys: Iterable[bytes]) -> None:
+        """Delete them with the next commit."""
+        with self._changed:
+            self._pending.rows.update(dict.fromkeys(keys))
+            self._wake()
+
+    def close(self) -> None:
+        """Write what is pending, then close. Blocks until it is on disk."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        if self._thread is not None:
+            self._thread.join()
+        self._connection.close()
+
+    def _wake(self) -> None:
+        """The lock is held. The thread is woken only when the time it sleeps for has become shorter."""
+        if self._pending.due_at is None:
+            self._pending.due_at = time.monotonic() + LAZY_COMMIT
+            self._changed.notify()
+        elif self._pending.ticket is not None:
+            self._changed.notify()
+
+    # -- the writing thread
+
+    def _work(self) -> None:
+        while (taken := self._take()) is not None:
+            error = store_file.write(self._connection, taken.rows)
+            if error is None:
+                self._written(taken)
+            else:
+                self._refused(taken, error)
+
+    def _take(self) -> _Pending | None:
+        """Wait for something to write. None: closing, and everything has been tried."""
+        with self._changed:
+            while True:
+                pending = self._pending
+                if pending.ticket is not None or (self._closing and pending.rows):
+                    break
+                if self._closing:
+                    return None
+                wait = None if pending.due_at is None else pending.due_at - time.monotonic()
+                if wait is not None and wait <= 0:
+                    break
+                self._changed.wait(wait)
+            self._pending = _Pending({}, None, None)
+            return pending
+
+    def _written(self, taken: _Pending) -> None:
+        recovered, self.failing = self.failing, False
+        self.counters["store_commits"] += 1
+        self.counters["store_rows"] += len(taken.rows)
+        # After a failure everybody is told that all is well again, though nobody waits for this commit.
+        ticket = taken.ticket if taken.ticket is not None else self._highest if recovered else None
+        if ticket is not None:
+            self._tell(LeasesStored(ticket))
+
+    def _refused(self, taken: _Pending, error: sqlite3.Error) -> None:
+        """Keep the rows for later, under what has come since, and say that they are in danger."""
+        if not self.failing:
+            log.error("leases cannot be written: %s", error)
+        self.failing = True
+        self.counters["store_failures"] += 1
+        with self._changed:
+            if not self._closing:
+                taken.rows.update(self._pending.rows)
+                self._pending.rows = taken.rows
+                self._pending.due_at = time.monotonic() + RETRY
+        if taken.ticket is not None:
+            self._tell(LeasesStored(taken.ticket, durable=False))
+
+    def _tell(self, event: LeasesStored) -> None:
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._emit, event)
+
+
+def describe(error: OSError | sqlite3.Error, directory: Path) -> str:
+    """For the operator, one line."""
+    owner = (
+        f"{directory} (uid {os.geteuid()} needs to write there)" if isinstance(error, PermissionError) else directory
+    )
+    return f"state directory {owner}: {error}"

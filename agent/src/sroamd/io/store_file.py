@@ -1,0 +1,226 @@
+"""The SQLite file of `store`: its tables, and how long a lease still lives after a restart.
+
+A wall clock is not to be trusted: an access point without a battery wakes up in 1970 and jumps once it hears NTP. Each
+row therefore carries both clocks: within one boot of the machine the time since boot counts, and only from one boot to
+the next the wall clock, and that only if it has not gone back (then the lease lives as long as when it was written).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import time
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from sroamd.addresses import Mac, NodeId
+from sroamd.core.values import StoredDatum
+
+log = logging.getLogger(__name__)
+
+FILE = "state.db"
+APPLICATION = 0x73726D64  # "srmd", in the header of the file
+VERSION = 1
+LOCK_WAIT = 2.0  # s that the predecessor of a restart may take to let go of the file
+
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_SCHEMA = f"""
+PRAGMA application_id = {APPLICATION};
+PRAGMA user_version = {VERSION};
+CREATE TABLE identity (only INTEGER PRIMARY KEY CHECK (only = 1), node_id BLOB NOT NULL, machine BLOB);
+CREATE TABLE leases (
+    key BLOB PRIMARY KEY, value BLOB NOT NULL, seqno INTEGER NOT NULL, remaining REAL NOT NULL,
+    wall REAL NOT NULL, since_boot REAL NOT NULL, boot TEXT NOT NULL
+) WITHOUT ROWID;
+"""
+_PUT = "INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?, ?, ?, ?)"
+
+
+class NotOurs(Exception):
+    """The file is damaged, of another program or of another version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Instant:
+    """A moment on both clocks, in seconds; `since_boot` compares only within the same `boot`."""
+
+    wall: float
+    since_boot: float
+    boot: str
+
+    def until(self, later: Instant) -> float:
+        """Seconds from here to `later`, never negative: 0 where the wall clock has gone back."""
+        if self.boot == later.boot:
+            return max(0.0, later.since_boot - self.since_boot)
+        return max(0.0, later.wall - self.wall)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A lease; `remaining` seconds were left at `written`."""
+
+    value: bytes
+    seqno: int
+    remaining: float
+    written: Instant
+
+
+def _boot_id() -> str:
+    try:
+        return _BOOT_ID.read_text().strip()
+    except OSError:
+        return f"pid {os.getpid()}"  # no two runs then count as of one boot
+
+
+_BOOT = _boot_id()
+
+
+def now() -> Instant:
+    return Instant(time.time(), time.clock_gettime(time.CLOCK_BOOTTIME), _BOOT)
+
+
+def open_file(directory: Path) -> sqlite3.Connection:
+    """The file, new if need be. Raises OSError or sqlite3.Error if the directory, or a lock on the file, denies it."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = directory / FILE
+    try:
+        return _connect(path)
+    except NotOurs as reason:
+        aside = _move_aside(path)
+        log.error("%s: %s; moved to %s, beginning anew: addresses come from the other nodes again", path, reason, aside)
+        return _connect(path)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    connection = sqlite3.connect(path, timeout=LOCK_WAIT, isolation_level=None, check_same_thread=False)
+    try:
+        # Two daemons with one id would wreck the fleet: the file stays locked.
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        is_new = _is_empty(connection)
+        if not is_new:
+            _verify(connection)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        if is_new:
+            connection.executescript("BEGIN IMMEDIATE;" + _SCHEMA + "COMMIT;")
+            _sync_directory(path.parent)
+    except sqlite3.OperationalError:
+        connection.close()
+        raise
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        raise NotOurs(str(error)) from error
+    except NotOurs:
+        connection.close()
+        raise
+    return connection
+
+
+def _is_empty(connection: sqlite3.Connection) -> bool:
+    """Whether nobody has put anything into it yet; a process killed at its first start leaves such a file."""
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    return application == 0 and tables == 0
+
+
+def _verify(connection: sqlite3.Connection) -> None:
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if (application, version) != (APPLICATION, VERSION):
+        raise NotOurs(f"application {application:#x} version {version}, not {APPLICATION:#x} version {VERSION}")
+    (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if verdict != "ok":
+        raise NotOurs(verdict)
+    try:
+        connection.execute("SELECT node_id, machine FROM identity").fetchone()
+        connection.execute("SELECT key, value, seqno, remaining, wall, since_boot, boot FROM leases").fetchone()
+    except sqlite3.OperationalError as error:  # a table or a column is missing
+        raise NotOurs(str(error)) from error
+
+
+def _move_aside(path: Path) -> Path:
+    """With its write-ahead log, which belongs to it and would spoil the new file."""
+    number = 1
+    while (aside := path.with_name(f"{path.name}.corrupt-{number}")).exists():
+        number += 1
+    path.rename(aside)
+    for suffix in ("-wal", "-shm"):
+        companion = path.with_name(path.name + suffix)
+        if companion.exists():
+            companion.rename(aside.with_name(aside.name + suffix))
+    return aside
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def node_id(connection: sqlite3.Connection, machine: Mac | None) -> NodeId:
+    """The stored id. A new one at the first start, and where the file was made by another machine: a copied image."""
+    with closing(connection.execute("SELECT node_id, machine FROM identity")) as cursor:
+        row = cursor.fetchone()
+    if row is not None:
+        stored, owner = NodeId(row[0]), None if row[1] is None else Mac(row[1])
+        if machine is None or machine == owner:
+            return stored
+        if owner is not None:
+            log.warning("the state directory was made by the machine with MAC %s; this is %s: new id", owner, machine)
+            stored = _new_id(machine)
+    else:
+        stored = _new_id(machine)
+    connection.execute("INSERT OR REPLACE INTO identity VALUES (1, ?, ?)", (bytes(stored), machine))
+    return stored
+
+
+def _new_id(machine: Mac | None) -> NodeId:
+    """EUI-64 from the machine's MAC (RFC 4291 appendix A, without flipping a bit), or random and locally assigned."""
+    if machine is not None:
+        return NodeId(machine[:3] + b"\xff\xfe" + machine[3:])
+    return NodeId(b"\x02" + os.urandom(7))
+
+
+def load(connection: sqlite3.Connection) -> tuple[StoredDatum, ...]:
+    """All leases, with what remains of their lifetimes now."""
+    moment = now()
+    found = connection.execute("SELECT key, value, seqno, remaining, wall, since_boot, boot FROM leases ORDER BY key")
+    return tuple(
+        StoredDatum(key, value, seqno, remaining - Instant(*written).until(moment))
+        for key, value, seqno, remaining, *written in found
+    )
+
+
+def write(connection: sqlite3.Connection, rows: Mapping[bytes, Row | None]) -> sqlite3.Error | None:
+    """Put and delete (None) them in one transaction. On disk when it returns None; else nothing was changed."""
+    puts, deletions = [], []
+    for key, row in rows.items():
+        if row is None:
+            deletions.append((key,))
+        else:
+            at = row.written
+            puts.append((key, row.value, row.seqno, row.remaining, at.wall, at.since_boot, at.boot))
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.executemany("DELETE FROM leases WHERE key = ?", deletions)
+        connection.executemany(_PUT, puts)
+        connection.execute("COMMIT")
+    except sqlite3.Error as error:
+        _roll_back(connection)
+        return error
+    return None
+
+
+def _roll_back(connection: sqlite3.Connection) -> None:
+    """SQLite has rolled back by itself after a full disk or an I/O error, and then refuses to do so again."""
+    if connection.in_transaction:
+        try:
+            connection.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            log.error("rollback refused: %s", error)
