@@ -9,7 +9,8 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 PINS  := agent/requirements-dev.txt
 STAMP := .venv/.made-from-$(shell cat $(PINS) agent/pyproject.toml | sha256sum | cut -c1-16)
 
-AS_ROOT := $(if $(filter 0,$(shell id -u)),env,sudo env PYTHONDONTWRITEBYTECODE=1) PATH="$$PATH" PYTHONPATH=molecule
+SUDO    := $(if $(filter-out 0,$(shell id -u)),$(shell command -v sudo))
+AS_ROOT := $(if $(SUDO),sudo env PYTHONDONTWRITEBYTECODE=1,env) PATH="$$PATH" PYTHONPATH=molecule
 PIP     := python3 -m pip --quiet --quiet --disable-pip-version-check
 RUFF    := ruff --config agent/pyproject.toml
 PYTEST   = pytest -c agent/pyproject.toml --junitxml=.reports/$@.xml
@@ -20,7 +21,7 @@ QUICK_TESTS := $(wildcard agent/tests molecule/lab/tests roles/sroamd/tests)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup packages pins lint format test-quick test-e2e test-molecule test sim demo demo-down clean
+.PHONY: help setup packages preflight pins lint format test-quick test-e2e test-molecule test sim demo demo-down clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -29,6 +30,10 @@ setup: packages $(STAMP) ## Install what is missing: Debian packages (root or su
 
 packages:
 	@.ci/packages $(SYSTEM_PYTHON)
+
+# Before anything is built: can this machine carry the lab at all?
+preflight: packages
+	@$(AS_ROOT) $(SYSTEM_PYTHON) -m lab preflight
 
 $(STAMP): # named after what it was made from, so a changed pin makes it anew
 	@$(SYSTEM_PYTHON) -c 'import ensurepip' 2>/dev/null || .ci/packages $(SYSTEM_PYTHON)
@@ -56,19 +61,19 @@ format: $(STAMP) ## Let ruff put the code in order
 test-quick: $(STAMP) ## Unit, codec, property and simulation tests: no root, under a minute
 	$(PYTEST) $(QUICK_TESTS) --ignore=agent/tests/e2e
 
-test-e2e: setup ## End-to-end tests in the lab (root or sudo)
+test-e2e: preflight setup ## End-to-end tests in the lab (root or sudo)
 	$(AS_ROOT) $(PYTEST) -p no:cacheprovider --timeout=600 agent/tests/e2e
 
-test-molecule: setup ## Molecule's default scenario: converge, idempotence, verify (root or sudo)
+test-molecule: preflight setup ## Molecule's default scenario: converge, idempotence, verify (root or sudo)
 	$(AS_ROOT) molecule test --scenario-name default
 
-test: setup ## Everything that CI runs (root or sudo; at most 20 minutes)
+test: preflight setup ## Everything that CI runs (root or sudo; at most 20 minutes)
 	@.ci/stages.py lint test-quick test-e2e test-molecule
 
 sim: ## The seeded simulation of the core, SEEDS=200 of them
 	PYTHONPATH=agent/src $(SYSTEM_PYTHON) -m sroamd.sim run --seeds $(SEEDS)
 
-demo: $(if $(SIM),,setup) ## A fleet of three APs and a station that walks through it; KEEP=1 leaves it up, SIM=1 simulates
+demo: $(if $(SIM),,preflight setup) ## A fleet of three APs and a station that walks through it; KEEP=1 leaves it up, SIM=1 simulates
 ifdef SIM
 	@PYTHONPATH=agent/src $(SYSTEM_PYTHON) -m sroamd.sim walk
 else

@@ -66,7 +66,7 @@ def imports(source: str) -> Iterator[tuple[int, str, str]]:
 def target_of(module: str, name: str) -> str:
     """The module that an import of ours reaches: `from sroamd.core import node` reaches sroamd.core.node."""
     inner = f"{module}.{name}"
-    return inner if inner in MODULES or module == "sroamd" else module
+    return inner if inner in MODULES or name in FLOORS else module
 
 
 def objection(importer: str, module: str, name: str) -> str | None:
@@ -94,7 +94,7 @@ def objection_inside(importer: str, target: str) -> str | None:
         return f"{part} is on floor {FLOORS[part]}, {reached} on floor {FLOORS[reached]}"
     if {part, reached} == {"io", "sim"}:
         return "the simulator and the real adapters do not know each other"
-    if part == "core" and target == "sroamd.core.node":
+    if part == "core" and target == "sroamd.core.node" and importer != "sroamd.core.status":
         return "the core's parts do not know the node that holds them"
     if part == "io" and reached == "core" and target.split(".")[-1] not in CORE_SEEN_BY_ADAPTERS:
         return "an adapter knows events, effects and the values in them, and no decision"
@@ -127,12 +127,20 @@ def long_functions(importer: str, source: str) -> list[str]:
 
 
 def union_members(source: str, union: str) -> set[str]:
-    """Names in `Union = A | B | ...`."""
-    for node in ast.parse(source).body:
-        match node:
-            case ast.Assign(targets=[ast.Name(id=name)], value=value) if name == union:
-                return {leaf.id for leaf in ast.walk(value) if isinstance(leaf, ast.Name)}
-    raise LookupError(union)
+    """The classes in `Union = A | B | ...`, where A may be such a union itself."""
+    unions = {
+        node.targets[0].id: {leaf.id for leaf in ast.walk(node.value) if isinstance(leaf, ast.Name)}
+        for node in ast.parse(source).body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+    }
+    members, found = set[str](), {union}
+    while found:
+        name = found.pop()
+        if name in unions:
+            found |= unions[name]
+        else:
+            members.add(name)
+    return members
 
 
 def dataclasses_of(source: str) -> set[str]:
@@ -219,4 +227,4 @@ def test_the_other_checks_object_too() -> None:
     assert impure_calls("sroamd.core.x", "def f():\n    print(1)") == ["sroamd.core.x:2: print()"]
     assert long_functions("m", "def f():\n" + "    1\n" * MAX_FUNCTION_LINES) == ["m:1: f has 71 lines"]
     assert matched_classes("match e:\n    case A(x=1) | events.B():\n        pass") == {"A", "B"}
-    assert union_members("E = A | (B | C)", "E") == {"A", "B", "C"}
+    assert union_members("F = B | C\nE = A | F", "E") == {"A", "B", "C"}
