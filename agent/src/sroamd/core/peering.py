@@ -17,7 +17,9 @@ from sroamd.core.events import PeerId
 from sroamd.core.turn import State, Turn
 from sroamd.wire.flood import Hello, Update
 
-UNEQUAL_HELLOS = 3  # so often running, with no update between, before everything is sent again
+# So often running, with no update between, before everything is sent again. Copies of one version may expire SLACK
+# apart, which is no reason.
+UNEQUAL_HELLOS = int(constants.SLACK / constants.HELLO_INTERVAL) + 2
 REPAIR_INTERVAL = 60.0
 
 
