@@ -21,7 +21,7 @@ QUICK_TESTS := $(wildcard agent/tests molecule/lab/tests roles/sroamd/tests)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup packages preflight pins lint format test-quick test-e2e test-molecule test sim demo demo-down clean
+.PHONY: help setup packages preflight pins lint format test-quick test-e2e test-molecule test sim bench demo demo-down clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -72,6 +72,9 @@ test: preflight setup ## Everything that CI runs (root or sudo; at most 20 minut
 
 sim: ## The seeded simulation of the core, SEEDS=200 of them
 	PYTHONPATH=agent/src $(SYSTEM_PYTHON) -m sroamd.sim run --seeds $(SEEDS)
+
+bench: ## What decisions and codecs cost on this machine
+	PYTHONPATH=agent/src $(SYSTEM_PYTHON) agent/tests/benchmark.py
 
 demo: $(if $(SIM),,preflight setup) ## A fleet of three APs and a station that walks through it; KEEP=1 leaves it up, SIM=1 simulates
 ifdef SIM
