@@ -9,6 +9,8 @@ from typing import Any
 
 from .lab import Lab
 from .topology import (
+    EAP_IDENTITY,
+    EAP_PASSWORD,
     GATEWAY_IPV4,
     GATEWAY_IPV6,
     NAMESERVERS,
@@ -31,6 +33,7 @@ _DOMAIN: dict[str, Any] = {
     "sroamd_router_ipv6_prefix": str(ROUTER_IPV6),
     "sroamd_backbone_interfaces": ["bb0"],
     "sroamd_hostapd_driver": "wired",
+    "sroamd_eap_users": [{"name": EAP_IDENTITY, "password": EAP_PASSWORD}],
 }
 
 

@@ -19,6 +19,10 @@ GATEWAY_IPV4 = IPv4Address("192.0.2.1")
 GATEWAY_IPV6 = IPv6Address("fe80::1")
 NAMESERVERS = ("198.51.100.53", "2001:db8:c0::53")
 
+# How stations identify themselves to hostapd (802.1X with EAP-MD5).
+EAP_IDENTITY = "phone"
+EAP_PASSWORD = "secret"
+
 # One router address per node; Babel carries them.
 ROUTER_IPV4 = IPv4Network("10.255.0.0/24")
 ROUTER_IPV6 = IPv6Network("fd00:255::/64")
