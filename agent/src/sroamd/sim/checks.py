@@ -1,0 +1,128 @@
+"""What must hold at every moment, however much goes wrong. `settled` holds what must hold after a quiet time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Network
+from typing import TYPE_CHECKING
+
+from sroamd.addresses import Mac
+from sroamd.core.effects import SendDhcp
+from sroamd.core.values import Prefix
+from sroamd.wire.datum import ipv4_lease_key
+from sroamd.wire.dhcpv4 import MessageType
+from sroamd.wire.icmpv6 import RouterAdvertisement
+
+if TYPE_CHECKING:
+    from sroamd.sim.machine import Machine
+    from sroamd.sim.station import Station
+    from sroamd.sim.world import World
+
+CLOCK_SLACK = 2.0  # s: drift, and lifetimes in whole seconds
+# So long two nodes must have been joined before the one must know what the other has granted. Beyond a flood, a dump,
+# and the queue of a slow node.
+HEARD_AFTER = 2.0
+Resource = IPv4Address | IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    at: float
+    rule: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.at:.3f} s: {self.rule}: {self.text}"
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A promise to a station, made by `node` at `at`; void from `expires_at`."""
+
+    station: Mac
+    node: int
+    at: float
+    expires_at: float
+
+
+class Checks:
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._grants: dict[Resource, dict[Mac, Grant]] = {}
+        self.violations: list[Violation] = []
+        self.disputed: set[Resource] = set()  # granted twice by nodes that could not hear each other
+
+    def violated(self, rule: str, text: str) -> None:
+        self.violations.append(Violation(self._world.time.now, rule, text))
+        self._world.note(f"VIOLATION {rule}: {text}")
+
+    # -- replies only after they are durable; no address to two
+
+    def reply_sent(self, ap: Machine, reply: SendDhcp) -> None:
+        message = reply.message
+        self._world.counters[f"DHCP {message.message_type.name}"] += 1
+        life = message.lease_time
+        if message.message_type is not MessageType.ACK or life is None or not int(message.yiaddr):
+            return
+        row = ap.disk.rows.get(ipv4_lease_key(message.yiaddr))
+        if row is None or row.value != reply.station or row.expires_at < ap.wall() + life - CLOCK_SLACK:
+            held = "nothing" if row is None else f"{row.value.hex(':')} for {row.expires_at - ap.wall():.0f} s"
+            self.violated("durable", f"{ap.name} says ACK {message.yiaddr} to {reply.station}, its disk says {held}")
+        self._granted(ap, message.yiaddr, reply.station, life)
+
+    def prefix_advertised(self, ap: Machine, station: Mac, advertisement: RouterAdvertisement) -> None:
+        for information in advertisement.prefixes:
+            if information.preferred:
+                self._granted(ap, information.prefix, station, information.valid)
+
+    def _granted(self, ap: Machine, resource: Resource, station: Mac, life: float) -> None:
+        now = self._world.time.now
+        grants = self._grants.setdefault(resource, {})
+        for other in list(grants.values()):
+            if other.expires_at <= now:
+                del grants[other.station]
+            elif other.station != station and resource not in self.disputed:
+                if self._must_know(ap, other):
+                    self.violated(
+                        "one holder",
+                        f"{ap.name} grants {resource} to {station}; {self._world.machines[other.node].name} granted it "
+                        f"to {other.station} at {other.at:.3f} s for {other.expires_at - now:.0f} s more",
+                    )
+                self.disputed.add(resource)
+        grants[station] = Grant(station, ap.index, now, now + life)
+
+    def _must_know(self, ap: Machine, grant: Grant) -> bool:
+        if grant.node == ap.index:
+            return True
+        since = max(grant.at, ap.started_at)
+        now = self._world.time.now
+        return now - since >= HEARD_AFTER and self._world.network.joined_for(ap.index, grant.node, since, HEARD_AFTER)
+
+    def given_up(self, station: Station, address: IPv4Address) -> None:
+        self._grants.get(address, {}).pop(station.mac, None)
+
+    def disk_lost(self, machine: Machine) -> None:
+        """What a node had granted and perhaps told nobody is forgotten with its disk."""
+        for resource, grants in self._grants.items():
+            if any(grant.node == machine.index for grant in grants.values()):
+                self.disputed.add(resource)
+
+    # -- stations keep what they have
+
+    def renumbered(self, station: Station, old: Resource, new: Resource) -> None:
+        """Only a station that lost a dispute may be given another address."""
+        self._world.counters["stations renumbered"] += 1
+        if old not in self.disputed:
+            self.violated("addresses stay", f"{station.name} had {old} and gets {new}, and nobody disputes {old}")
+
+    def holders(self, resource: Resource) -> list[Mac]:
+        """Stations that were promised it and still may use it."""
+        now = self._world.time.now
+        return [grant.station for grant in self._grants.get(resource, {}).values() if grant.expires_at > now]
+
+    # -- a route of kind *here* is somebody's
+
+    def route_here(self, machine: Machine, prefix: Prefix) -> None:
+        """A node without a radio has no stations."""
+        if machine.hostapd is None:
+            self.violated("routes", f"{machine.name} has no radio and routes {prefix} as if it had")

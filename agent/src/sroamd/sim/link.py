@@ -1,0 +1,175 @@
+"""One connection between two nodes: reliable and in order in each direction, late by chance, mute while it is held.
+
+Octets go through the real codec, cut where chance says, when the run asks for it; else messages go as values, which is
+faster and the same to the core.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+from typing import TYPE_CHECKING
+
+from sroamd import constants
+from sroamd.core.events import PeerBlocked, PeerId, PeerSaidHello, PeerWritable, UpdatesReceived
+from sroamd.sim.clock import VirtualTime
+from sroamd.wire import flood
+from sroamd.wire.flood import HANDSHAKE, Hello, StreamDecoder, Update
+
+if TYPE_CHECKING:
+    from sroamd.sim.machine import Machine
+    from sroamd.sim.network import Network
+
+Message = Update | Hello
+UPDATE_OCTETS = 24  # about; what an Update weighs in the peer's buffer
+BUFFER_OCTETS = 64 * 1024  # in flight; beyond it the sender is told that the peer is blocked
+
+
+class End:
+    """One end of a connection, as the transport of `machine` sees it."""
+
+    def __init__(self, machine: Machine, peer: PeerId) -> None:
+        self.machine = machine
+        self.peer = peer
+        self.process = machine.process  # the connection belongs to this life of the agent
+        self.decoder = StreamDecoder()
+        self.is_open = True
+        self.in_flight = 0  # octets sent from here and not yet arrived
+        self.told_blocked = False
+        self.wants_more = False
+        self.last_arrival = 0.0  # of what was sent from here: keeps the order
+        self.target: int | None = None  # the node that this end has dialled, and will dial again
+        self.attempt = 0
+        self.born = 0.0
+
+    @property
+    def alive(self) -> bool:
+        return self.is_open and self.machine.process == self.process and self.machine.running
+
+
+class Connection:
+    def __init__(self, network: Network, dialler: End, listener: End, rng: Random) -> None:
+        self._network = network
+        self._time: VirtualTime = network.time
+        self._rng = rng
+        self._held: list[tuple[int, object]] | None = None
+        self.ends = (dialler, listener)
+        if network.octets:
+            for end in self.ends:
+                end.decoder.feed(HANDSHAKE)
+
+    # -- sending
+
+    def send(self, sender: End, messages: Sequence[Message], more: bool = False) -> None:
+        """What the core of `sender` wants to tell the other end."""
+        if not sender.is_open:
+            return
+        side = self.ends.index(sender)
+        sender.in_flight += UPDATE_OCTETS * len(messages)
+        sender.wants_more |= more
+        updates = sum(isinstance(message, Update) for message in messages)
+        self._network.sent += updates
+        self._network.updates_in_flight += updates
+        if self._network.octets:
+            octets = b"".join(encode(message) for message in messages)
+            cut = self._rng.randrange(len(octets) + 1)
+            parts: list[object] = [part for part in (octets[:cut], octets[cut:]) if part]
+        else:
+            parts = [tuple(messages)]
+        for number, part in enumerate(parts):
+            last = number == len(parts) - 1
+            self._put(side, (part, UPDATE_OCTETS * len(messages) if last else 0, updates if last else 0))
+        if sender.in_flight > constants.PEER_BUFFER_MAX:
+            self.abort()
+        elif sender.in_flight > BUFFER_OCTETS and not sender.told_blocked:
+            sender.told_blocked = True
+            self._time.after(0.0, self._tell, sender, PeerBlocked(sender.peer))
+
+    def _put(self, side: int, parcel: object) -> None:
+        if self._held is not None:
+            self._held.append((side, parcel))
+            return
+        sender = self.ends[side]
+        sender.last_arrival = max(sender.last_arrival, self._time.now + self._network.delay())
+        self._time.at(sender.last_arrival, self._arrive, side, parcel)
+
+    # -- arriving
+
+    def _arrive(self, side: int, parcel: object) -> None:
+        if self._held is not None:
+            self._held.append((side, parcel))
+            return
+        sender, receiver = self.ends[side], self.ends[1 - side]
+        if parcel is None:
+            self._close_end(receiver)
+            return
+        assert isinstance(parcel, tuple)
+        content, octets, updates = parcel
+        sender.in_flight -= octets
+        self._network.updates_in_flight -= updates
+        if receiver.alive:
+            for group in grouped(receiver.decoder.feed(content) if isinstance(content, bytes) else content):
+                if isinstance(group, Hello):
+                    receiver.machine.deliver(PeerSaidHello(receiver.peer, group))
+                else:
+                    receiver.machine.deliver(UpdatesReceived(receiver.peer, group))
+        if sender.alive and (sender.wants_more or sender.told_blocked) and sender.in_flight <= BUFFER_OCTETS // 2:
+            sender.wants_more = sender.told_blocked = False
+            sender.machine.deliver(PeerWritable(sender.peer))
+
+    def _tell(self, end: End, event: PeerBlocked) -> None:
+        if end.alive and end.told_blocked:
+            end.machine.deliver(event)
+
+    # -- holding and closing
+
+    def hold(self) -> None:
+        """Nothing arrives any more, and nobody is told."""
+        if self._held is None:
+            self._held = []
+
+    def release(self) -> None:
+        """What was held arrives after all: TCP sends again."""
+        held, self._held = self._held or [], None
+        for side, parcel in held:
+            self._put(side, parcel)
+
+    def close(self, closer: End) -> None:
+        """One end closes: it hears so at once, the other after what was sent before."""
+        if closer.is_open:
+            side = self.ends.index(closer)
+            self._close_end(closer)
+            self._put(side, None)
+
+    def abort(self) -> None:
+        """Both ends find it broken; what is on its way is lost."""
+        self.release()
+        for end in self.ends:
+            self._close_end(end)
+
+    def _close_end(self, end: End) -> None:
+        if not end.is_open:
+            return
+        end.is_open = False
+        self._network.end_closed(self, end)
+
+
+def encode(message: Message) -> bytes:
+    return flood.encode_update(message) if isinstance(message, Update) else flood.encode_hello(message)
+
+
+def grouped(messages: Sequence[Message]) -> list[Hello | tuple[Update, ...]]:
+    """Updates that come together are one event, as in the real transport."""
+    groups: list[Hello | tuple[Update, ...]] = []
+    run: list[Update] = []
+    for message in messages:
+        if isinstance(message, Update):
+            run.append(message)
+            continue
+        if run:
+            groups.append(tuple(run))
+            run = []
+        groups.append(message)
+    if run:
+        groups.append(tuple(run))
+    return groups

@@ -1,0 +1,269 @@
+"""One machine of the fleet: the real `Node`, and around it a disk, a kernel, perhaps a radio, and connections.
+
+`process` counts the lives of the agent: whatever was meant for a former one does not reach the next.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from ipaddress import IPv4Address, IPv6Address
+from random import Random
+from typing import TYPE_CHECKING, assert_never
+
+from sroamd.addresses import Mac, NodeId
+from sroamd.config import Config
+from sroamd.core import effects as does
+from sroamd.core.events import Event, InterfaceChanged, KernelRoutesListed, LeasesLoaded, PeerId, Tick
+from sroamd.core.node import Node
+from sroamd.core.values import RouteKind
+from sroamd.sim.disk import VirtualDisk
+from sroamd.sim.hostapd import VirtualHostapd
+from sroamd.sim.kernel import VirtualKernel
+from sroamd.sim.link import Connection, End
+
+if TYPE_CHECKING:
+    from sroamd.sim.world import World
+
+INTERFACE = "wlan0"
+SPIN_MAX = 1000  # handled timers at one instant, beyond which the node spins
+
+
+class Spinning(Exception):
+    """The node asks for a time that it then does nothing with, again and again."""
+
+
+class Machine:
+    """Its clock runs at `rate` of the world's time. `service`: how long it takes over one event, when it is slow."""
+
+    def __init__(self, world: World, index: int, config: Config, node_id: NodeId, rate: float, seed: int) -> None:
+        self.world = world
+        self.index = index
+        self.config = config
+        self.name = config.node.name
+        self.node_id = node_id
+        self.rate = rate
+        self.service = 0.0
+        self.dials: tuple[int, ...] = ()
+        self.mac = Mac(bytes((0x02, 0, 0, 0xFE, 0, index)))
+        self.router_addresses: tuple[IPv4Address | IPv6Address, ...] = tuple(
+            address for address in (config.node.router_ipv4, config.node.router_ipv6) if address is not None
+        )
+        self._rng = Random(seed)
+        time = world.time
+        self.disk = VirtualDisk(time, Random(self._rng.getrandbits(64)), world.scenario.disk_delay)
+        self.kernel = VirtualKernel(time, lambda prefix, kind: world.route_changed(self, prefix, kind))
+        self.hostapd = VirtualHostapd(time, Random(self._rng.getrandbits(64)), INTERFACE) if config.interfaces else None
+        self.connections: dict[PeerId, tuple[Connection, End]] = {}
+        self.node: Node | None = None
+        self.process = 0
+        self.powered = False
+        self.started_at = 0.0  # of the agent's present life, in the world's time
+        self._booted_at = 0.0
+        self._armed: float | None = None
+        self._waiting: deque[Event] = deque()
+        self._busy = False
+        self._ticks_now = (0.0, 0)
+
+    # -- clocks
+
+    @property
+    def running(self) -> bool:
+        return self.node is not None
+
+    def clock(self) -> float:
+        """Monotonic, since its boot, as the node is told it."""
+        return (self.world.time.now - self._booted_at) * self.rate
+
+    def wall(self) -> float:
+        return self.world.time.now * self.rate
+
+    # -- life and death
+
+    def power_on(self) -> None:
+        self.powered = True
+        self._booted_at = self.world.time.now - 10.0
+        self.world.network.router_changed_everywhere()
+        self.start_agent()
+
+    def start_agent(self) -> None:
+        """In the order of the daemon: store, interfaces, routes, then the adapters."""
+        if self.running or not self.powered:
+            return
+        self.process += 1
+        self.started_at = self.world.time.now
+        self._armed = None
+        self.node = Node(self.config, self.node_id, Random(self._rng.getrandbits(64)))
+        self.disk.stored = self.kernel.tell = self.deliver
+        self.deliver(LeasesLoaded(self.disk.load(self.wall())))
+        if self.hostapd is not None:
+            self.deliver(InterfaceChanged(INTERFACE, self.mac))
+        self.deliver(KernelRoutesListed(self.kernel.listed()))
+        if self.hostapd is not None:
+            self.hostapd.attach(self.deliver)
+        self.world.network.start(self)
+
+    def kill(self) -> None:
+        """kill -9: kernel, hostapd and the committed part of the disk stay."""
+        self._die(abrupt=False)
+
+    def power_off(self) -> None:
+        self._die(abrupt=True)
+        self.powered = False
+        self.kernel.power_off()
+        if self.hostapd is not None:
+            self.hostapd.power_off()
+        self.world.network.router_changed_everywhere()
+
+    def lose_disk(self, node_id: NodeId) -> None:
+        """A new card: no leases, and another id. Only while the agent does not run."""
+        self.world.checks.disk_lost(self)
+        self.disk.wipe()
+        self.node_id = node_id
+
+    def _die(self, *, abrupt: bool) -> None:
+        if not self.running:
+            return
+        self.node = None
+        self.process += 1
+        self._waiting.clear()
+        self._busy = False
+        self.disk.crash()
+        self.kernel.forget_watcher()
+        if self.hostapd is not None:
+            self.hostapd.detach()
+        self.world.network.process_died(self, abrupt)
+
+    # -- events in
+
+    def deliver(self, event: Event) -> None:
+        """Handled at once, or when a slow machine comes to it; never within the handling of another."""
+        if self.node is None:
+            return
+        self._waiting.append(event)
+        if self._busy:
+            return
+        self._busy = True
+        if self.service:
+            self.world.time.after(self._service_time(), self._next, self.process)
+            return
+        while self._waiting:
+            self._handle(self._waiting.popleft())
+        self._busy = False
+
+    def _service_time(self) -> float:
+        return self._rng.expovariate(1 / self.service) if self.service else 0.0
+
+    def _next(self, process: int) -> None:
+        if process != self.process or self.node is None:
+            return
+        self._handle(self._waiting.popleft())
+        self._busy = bool(self._waiting)
+        if self._busy:
+            self.world.time.after(self._service_time(), self._next, process)
+
+    def _handle(self, event: Event) -> None:
+        node = self.node
+        assert node is not None
+        self.world.trace.event(self.world.time.now, self.name, event)
+        now = self.clock()
+        if type(event) is Tick:
+            deadline = node.next_deadline()
+            now = now if deadline is None or deadline - now > 1e-6 else max(now, deadline)
+        for effect in node.handle(event, now):
+            self.world.trace.effect(self.world.time.now, self.name, effect)
+            self._apply(effect)
+        self._arm()
+
+    # -- the one timer
+
+    def _arm(self) -> None:
+        assert self.node is not None
+        deadline = self.node.next_deadline()
+        if deadline is None:
+            return
+        when = max(self.world.time.now, self._booted_at + deadline / self.rate)
+        if self._armed is None or when < self._armed:
+            self._armed = when
+            self.world.time.at(when, self._timer, self.process, when)
+
+    def _timer(self, process: int, when: float) -> None:
+        if process != self.process or self.node is None or when != self._armed:
+            return
+        self._armed = None
+        deadline = self.node.next_deadline()
+        if deadline is None or deadline > self.clock() + 1e-6:
+            self._arm()  # it has moved back since
+            return
+        at, number = self._ticks_now
+        self._ticks_now = (when, number + 1 if at == when else 1)
+        if self._ticks_now[1] > SPIN_MAX:
+            raise Spinning(f"{self.name} wants to be called at {deadline:.6f} for ever (clock {self.clock():.6f})")
+        self.deliver(Tick())
+
+    # -- effects out
+
+    def _apply(self, effect: does.Effect) -> None:
+        match effect:
+            case does.InstallRoute(route):
+                self.kernel.install(route)
+                if route.kind is RouteKind.HERE:
+                    self.world.checks.route_here(self, route.prefix)
+            case does.RemoveRoute(prefix):
+                self.kernel.remove(prefix)
+            case does.WatchNextHops(addresses):
+                self.kernel.watch(addresses)
+            case does.SendUpdates(peer, updates, more):
+                if peer in self.connections:
+                    connection, end = self.connections[peer]
+                    connection.send(end, updates, more)
+            case does.SendHello(peer, hello):
+                if peer in self.connections:
+                    connection, end = self.connections[peer]
+                    connection.send(end, (hello,))
+            case does.ClosePeer(peer, _reason):
+                if peer in self.connections:
+                    connection, end = self.connections[peer]
+                    connection.close(end)
+            case does.StoreLeases(data, ticket):
+                self.disk.put(data, ticket, self.wall())
+            case does.ForgetLeases(keys):
+                self.disk.forget(keys)
+            case does.Note():
+                pass
+            case does.Stop():
+                self.world.time.after(0.0, self.kill)
+            case _:
+                self._apply_to_station(effect)
+
+    def _apply_to_station(
+        self,
+        effect: does.SendGratuitousArp
+        | does.SendNeighborAdvertisement
+        | does.SendArpRequest
+        | does.SendNeighborSolicitation
+        | does.PollStation
+        | does.Disassociate
+        | does.SendDhcp
+        | does.SendRouterAdvertisement,
+    ) -> None:
+        air = self.world.air
+        match effect:
+            case does.SendGratuitousArp(_, station, address):
+                air.gateway_announced(self, station, address)
+            case does.SendNeighborAdvertisement(_, station, address):
+                air.gateway_announced(self, station, address)
+            case does.SendArpRequest(_, station, _source, target):
+                air.asked_for(self, station, target)
+            case does.SendNeighborSolicitation(_, station, _source, target):
+                air.asked_for(self, station, target)
+            case does.PollStation(_, station):
+                air.polled(self, station)
+            case does.Disassociate(_, station):
+                air.disassociated(self, station)
+            case does.SendDhcp():
+                self.world.checks.reply_sent(self, effect)
+                air.dhcp_sent(self, effect)
+            case does.SendRouterAdvertisement(_, station, _source, advertisement):
+                air.router_advertised(self, station, advertisement)
+            case _:
+                assert_never(effect)

@@ -1,0 +1,241 @@
+"""The backbone: who dials whom, who can reach whom, and when nodes could hear each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import count
+from random import Random
+from typing import TYPE_CHECKING
+
+from sroamd import constants
+from sroamd.core.events import PeerClosed, PeerReady
+from sroamd.core.values import NextHop
+from sroamd.sim.clock import VirtualTime
+from sroamd.sim.link import Connection, End
+
+if TYPE_CHECKING:
+    from sroamd.sim.machine import Machine
+
+# Babel finds a dead link, or a new one, in about this time (routing, section 3: 0.4 to 0.8 s with hello 0.2 s).
+BABEL_NOTICES = (0.4, 0.8)
+RETRANSMISSION = (0.2, 1.0)  # s: TCP sends again what a partition swallowed
+LONG_LIVED = 5.0  # s: a connection that lived so long resets the dialler's back-off
+
+
+class Network:
+    """`islands[i]` is the part of the backbone that node i is in; nodes reach each other within an island."""
+
+    def __init__(self, time: VirtualTime, rng: Random, mean_delay: float, octets: bool) -> None:
+        self.time = time
+        self.octets = octets
+        self.sent = 0  # Updates
+        self.updates_in_flight = 0
+        self.machines: list[Machine] = []
+        self.islands: list[int] = []
+        self._rng = rng
+        self._mean_delay = mean_delay
+        self._connections: dict[End, Connection] = {}  # open ends
+        self._held: set[Connection] = set()
+        self._peer_ids = count(1)
+        self._components: list[tuple[float, tuple[int, ...]]] = []
+
+    def add(self, machines: Sequence[Machine]) -> None:
+        self.machines = list(machines)
+        self.islands = [0] * len(machines)
+        self._note_components()
+
+    def delay(self) -> float:
+        return self._rng.expovariate(1 / self._mean_delay)
+
+    def reachable(self, a: int, b: int) -> bool:
+        return self.islands[a] == self.islands[b] and self.machines[a].powered and self.machines[b].powered
+
+    # -- dialling
+
+    def start(self, machine: Machine) -> None:
+        """The agent's transport begins to dial its peers."""
+        for target in machine.dials:
+            self.time.after(self._rng.uniform(0, 0.05), self._dial, machine, machine.process, target, 0)
+        self.routers_changed(machine.index)
+
+    def _dial(self, machine: Machine, process: int, target: int, attempt: int) -> None:
+        if machine.process != process or not machine.running:
+            return
+        if self.reachable(machine.index, target) and self.machines[target].running:
+            self.time.after(3 * self.delay(), self._establish, machine, process, target, attempt)
+        else:
+            self._dial_later(machine, process, target, attempt)
+
+    def _dial_later(self, machine: Machine, process: int, target: int, attempt: int) -> None:
+        backoff = min(constants.DIAL_BACKOFF_MAX, constants.DIAL_BACKOFF_MIN * 2**attempt)
+        self.time.after(backoff * self._rng.uniform(0.8, 1.2), self._dial, machine, process, target, attempt + 1)
+
+    def _establish(self, machine: Machine, process: int, target: int, attempt: int) -> None:
+        other = self.machines[target]
+        if machine.process != process or not machine.running:
+            return
+        if not other.running or not self.reachable(machine.index, target):
+            self._dial_later(machine, process, target, attempt)
+            return
+        dialler, listener = End(machine, next(self._peer_ids)), End(other, next(self._peer_ids))
+        dialler.target, dialler.attempt, dialler.born = target, attempt, self.time.now
+        connection = Connection(self, dialler, listener, self._rng)
+        self._connections[dialler] = self._connections[listener] = connection
+        dialler.last_arrival = self.time.now + self.delay()  # nothing overtakes the listener's own readiness
+        self.time.at(dialler.last_arrival, self._ready, listener, machine.name)
+        self._ready(dialler, other.name)
+        self._note_components()
+
+    def _ready(self, end: End, name: str) -> None:
+        if end.alive:
+            end.machine.connections[end.peer] = (self._connections[end], end)
+            end.machine.deliver(PeerReady(end.peer, name))
+
+    def end_closed(self, connection: Connection, end: End) -> None:
+        """The transport of one end is told; if it was the one that dialled, it dials again."""
+        self._connections.pop(end, None)
+        self._held.discard(connection)
+        self._note_components()
+        machine = end.machine
+        if machine.process != end.process or not machine.running:
+            return
+        if machine.connections.pop(end.peer, None) is not None:
+            machine.deliver(PeerClosed(end.peer))
+        if end.target is not None:
+            attempt = 0 if self.time.now - end.born > LONG_LIVED else end.attempt + 1
+            self._dial_later(machine, machine.process, end.target, attempt)
+
+    # -- what goes wrong
+
+    def process_died(self, machine: Machine, abrupt: bool) -> None:
+        """Its kernel closes its connections; if that is gone too, the peers find out late."""
+        for end, connection in list(self._connections.items()):
+            if end.machine is machine:
+                self._connections.pop(end, None)
+                end.is_open = False
+                other = connection.ends[1 - connection.ends.index(end)]
+                if abrupt:
+                    self._go_silent(connection)
+                else:
+                    self.time.after(self.delay(), self.end_of, connection, other)
+        machine.connections.clear()
+        self._note_components()
+
+    def end_of(self, connection: Connection, end: End) -> None:
+        if end.is_open:
+            connection.abort()
+
+    def break_connection(self, chooser: Random) -> str | None:
+        """Reset one connection, chosen by chance. None: there is none."""
+        connections = sorted({c.ends[0].peer: c for c in self._connections.values()}.items())
+        if not connections:
+            return None
+        connection = chooser.choice(connections)[1]
+        connection.abort()
+        return "-".join(end.machine.name for end in connection.ends)
+
+    def partition(self, island: Sequence[int], number: int, silent: bool) -> None:
+        """Cut `island` off. `silent`: connections die by neglect and may live if the repair comes soon; else at once."""
+        for index in island:
+            self.islands[index] = number
+        for connection in dict.fromkeys(self._connections.values()):
+            a, b = (end.machine.index for end in connection.ends)
+            if self.islands[a] != self.islands[b]:
+                if silent:
+                    self._go_silent(connection)
+                else:
+                    connection.abort()
+        self._note_components()
+        self._routers_change_soon()
+
+    def repair(self, island: Sequence[int]) -> None:
+        """`island` is one with the rest again."""
+        for index in island:
+            self.islands[index] = 0
+        for connection in sorted(self._held, key=lambda c: c.ends[0].peer):
+            self.time.after(self._rng.uniform(*RETRANSMISSION), self._resume, connection)
+        self._routers_change_soon()
+
+    def _go_silent(self, connection: Connection) -> None:
+        connection.hold()
+        self._held.add(connection)
+        limit = constants.PEER_DEAD_TIME + self._rng.uniform(0, 1)
+        self.time.after(limit, self._keepalive_fails, connection)
+
+    def _keepalive_fails(self, connection: Connection) -> None:
+        if connection in self._held:
+            connection.abort()
+
+    def _resume(self, connection: Connection) -> None:
+        a, b = (end.machine for end in connection.ends)
+        if connection in self._held and self.reachable(a.index, b.index):
+            self._held.discard(connection)
+            if all(end.alive for end in connection.ends):
+                connection.release()
+            else:
+                connection.abort()  # the other end has forgotten it, and answers with a reset
+            self._note_components()
+
+    # -- Babel's routes to the routers themselves
+
+    def _routers_change_soon(self) -> None:
+        for machine in self.machines:
+            self.time.after(self._rng.uniform(*BABEL_NOTICES), self.routers_changed, machine.index)
+
+    def router_changed_everywhere(self) -> None:
+        """A machine went or came: the others notice one by one."""
+        self._routers_change_soon()
+
+    def routers_changed(self, index: int) -> None:
+        """What node `index` has in its routing table about the others' router addresses."""
+        kernel = self.machines[index].kernel
+        for other in self.machines:
+            if other.index == index:
+                continue
+            up = self.reachable(index, other.index)
+            for address in other.router_addresses:
+                kernel.set_next_hop(address, NextHop("bb0", address) if up else None)
+
+    # -- who could hear whom
+
+    def joined_for(self, a: int, b: int, since: float, long: float) -> bool:
+        """Whether a chain of live connections has joined the two nodes for `long` without a break, after `since`."""
+        end = self.time.now
+        joined_from = end
+        for start, component in reversed(self._components):
+            if component[a] == component[b]:
+                joined_from = max(start, since)
+                if end - joined_from >= long:
+                    return True
+            else:
+                end = start
+            if start <= since:
+                break
+        return False
+
+    @property
+    def joined(self) -> bool:
+        """Whether all nodes are in one component now."""
+        return len(set(self._components[-1][1])) == 1
+
+    @property
+    def links(self) -> int:
+        """Connections that are open."""
+        return len(set(self._connections.values()))
+
+    def _note_components(self) -> None:
+        parent = list(range(len(self.machines)))
+
+        def root(index: int) -> int:
+            while parent[index] != index:
+                index = parent[index]
+            return index
+
+        for connection in self._connections.values():
+            ends = connection.ends
+            if connection not in self._held and all(end.alive for end in ends):
+                a, b = (root(end.machine.index) for end in ends)
+                parent[max(a, b)] = min(a, b)
+        component = tuple(root(index) for index in range(len(parent)))
+        if not self._components or self._components[-1][1] != component:
+            self._components.append((self.time.now, component))

@@ -1,0 +1,107 @@
+"""One run from beginning to verdict: trouble, then quiet, then the questions."""
+
+from __future__ import annotations
+
+import traceback
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from sroamd.sim.checks import Violation
+from sroamd.sim.clock import Endless
+from sroamd.sim.faults import Trouble
+from sroamd.sim.machine import Spinning
+from sroamd.sim.scenario import Scenario
+from sroamd.sim.settled import AGREEMENT, SERVICE
+from sroamd.sim.world import World
+
+JOIN_TIME = 10.0  # s: all connections must be up again by then
+QUIET_TIME = 5.0  # s after that until all must agree
+SILENCE_TIME = 20.0  # s in which Updates are counted
+SERVICE_TIME = 60.0  # s until every station must be served: its DHCP client may be in a long back-off
+PROBLEMS_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """`trace_hash`: 32 hexadecimal digits, the same for the same seed and scenario on any machine."""
+
+    seed: int
+    scenario: Scenario
+    violations: tuple[Violation, ...]
+    trace_hash: str
+    lines: int
+    virtual_time: float
+    counters: Mapping[str, int]
+
+    @property
+    def ok(self) -> bool:
+        return not self.violations
+
+
+def run(seed: int, scenario: Scenario, say: Callable[[str], None] | None = None) -> Result:
+    """`say` gets every line of the trace. Does not raise: what the nodes raise is a violation too."""
+    world = World(seed, scenario, say)
+    try:
+        world.power_on_all()
+        trouble = Trouble(world)
+        trouble.plan()
+        world.time.run(scenario.duration)
+        trouble.stop()
+        _settle(world)
+    except (Endless, Spinning) as error:
+        world.checks.violated("comes to rest", str(error))
+    except Exception:
+        world.checks.violated("raises nothing", traceback.format_exc())
+    return result_of(world)
+
+
+def result_of(world: World) -> Result:
+    counters = Counter(world.counters)
+    counters["updates"] = world.network.sent
+    return Result(
+        world.seed,
+        world.scenario,
+        tuple(world.checks.violations),
+        world.trace.digest,
+        world.trace.lines,
+        world.time.now,
+        counters,
+    )
+
+
+def _settle(world: World) -> None:
+    stopped_at = world.time.now
+    while not world.network.joined and world.time.now < stopped_at + JOIN_TIME:
+        world.time.run(world.time.now + 0.5)
+    if not world.network.joined:
+        world.checks.violated("joins again", f"not all nodes are connected {JOIN_TIME:.0f} s after the trouble")
+    world.time.run(world.time.now + QUIET_TIME)
+    _ask(world, AGREEMENT)
+    sent = world.network.sent
+    world.time.run(world.time.now + SILENCE_TIME)
+    _check_silence(world, world.network.sent - sent)
+    world.time.run(max(world.time.now, stopped_at + SERVICE_TIME))
+    _ask(world, SERVICE)
+
+
+def _ask(world: World, questions: Mapping[str, Callable[[World], list[str]]]) -> None:
+    """All of them at a moment when no Update is on its way: a station may renew its lease at any time."""
+    for _ in range(100):
+        if not world.network.updates_in_flight:
+            break
+        world.time.run(world.time.now + 0.05)
+    for rule, question in questions.items():
+        problems = question(world)
+        for problem in problems[:PROBLEMS_SHOWN]:
+            world.checks.violated(rule, problem)
+        if len(problems) > PROBLEMS_SHOWN:
+            world.checks.violated(rule, f"and {len(problems) - PROBLEMS_SHOWN} more")
+
+
+def _check_silence(world: World, sent: int) -> None:
+    """Stations still renew and ask, so it is not zero; but each change costs each link a few Updates, and ends."""
+    changes = 20 + 3 * world.scenario.stations
+    bound = 2 * 2 * world.network.links * changes
+    if sent > bound:
+        world.checks.violated("comes to rest", f"{sent} Updates in {SILENCE_TIME:.0f} quiet seconds, bound {bound}")

@@ -1,0 +1,172 @@
+"""What must hold once nothing has gone wrong for a while: agreement, and agreement upon the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from ipaddress import IPv4Network
+
+from sroamd.core.values import Prefix, RouteKind
+from sroamd.sim.machine import Machine
+from sroamd.sim.station import Station
+from sroamd.sim.world import World
+from sroamd.wire.datum import association_key, ipv4_lease_key, ipv6_lease_key, lease_prefix
+
+# Lifetimes of one version may differ between nodes by the hops it took and by what is no refresh yet (constants.SLACK);
+# what has less than this left somewhere may be over elsewhere.
+ENDS_SOON = 45.0
+HOPS_MAX = 16
+
+
+def databases_equal(world: World) -> list[str]:
+    """Byte for byte: key, seqno and value of all that is alive."""
+    problems = []
+    tables = [
+        {datum.key: (datum.seqno, datum.value) for datum in machine.node.database}
+        for machine in world.machines
+        if machine.node is not None
+    ]
+    alive = {
+        datum.key
+        for machine in world.machines
+        if machine.node is not None
+        for datum in machine.node.database
+        if datum.expires_at > machine.clock() + ENDS_SOON
+    }
+    for key in sorted(alive):
+        versions = [table.get(key) for table in tables]
+        if len(set(versions)) > 1:
+            seen = ", ".join(
+                f"{machine.name} {'-' if v is None else f'{v[0]}/{v[1].hex()}'}"
+                for machine, v in zip(world.machines, versions, strict=True)
+            )
+            problems.append(f"{key.hex()}: {seen}")
+    return problems
+
+
+def stations_found(world: World) -> list[str]:
+    """Every database names the AP where each station is."""
+    problems = []
+    for station in world.stations:
+        if station.ap is None:
+            problems.append(f"{station.name} is nowhere")
+            continue
+        key = association_key(station.mac)
+        for machine in world.machines:
+            assert machine.node is not None
+            datum = machine.node.database.live(key, machine.clock())
+            if datum is None or datum.value != station.ap.node_id:
+                said = "nothing" if datum is None else datum.value.hex() or "gone"
+                problems.append(f"{station.name} is at {station.ap.name}, {machine.name} believes {said}")
+    return problems
+
+
+def routes_true(world: World) -> list[str]:
+    """Each AP has routes of kind *here* for exactly the leases of exactly its stations, and they are in its kernel."""
+    problems = []
+    for machine in world.machines:
+        assert machine.node is not None
+        now = machine.clock()
+        desired: set[Prefix] = set()
+        optional: set[Prefix] = set()
+        for station in world.stations:
+            if station.ap is not machine:
+                continue
+            for key in machine.node.database.leases_of(station.mac):
+                datum = machine.node.database.get(key)
+                if datum is not None and datum.expires_at > now:
+                    (desired if datum.expires_at > now + 60 else optional).add(lease_prefix(key))
+        here = {prefix for prefix, route in machine.kernel.routes.items() if route.kind is RouteKind.HERE}
+        problems += [f"{machine.name} lacks {prefix}" for prefix in sorted(desired - here, key=str)]
+        problems += [f"{machine.name} routes {prefix}" for prefix in sorted(here - desired - optional, key=str)]
+        if machine.node.routes.installed != machine.kernel.routes:
+            problems.append(f"{machine.name} believes in other routes than its kernel has")
+    return problems
+
+
+def nothing_demoted(world: World) -> list[str]:
+    return [
+        f"{machine.name} still has {prefix} demoted"
+        for machine in world.machines
+        for prefix, route in sorted(machine.kernel.routes.items(), key=str)
+        if route.kind is RouteKind.DEMOTED
+    ]
+
+
+def stations_served(world: World) -> list[str]:
+    """Every station has an address and a prefix, nobody else has them, and every database says so."""
+    problems = []
+    holders: dict[object, Station] = {}
+    for station in world.stations:
+        address, prefix = station.address, station.prefix
+        if address is None or prefix is None:
+            problems.append(f"{station.name} has {address} and {prefix}")
+            continue
+        for resource, key in ((address, ipv4_lease_key(address)), (prefix, ipv6_lease_key(prefix))):
+            if resource in world.checks.disputed:
+                continue  # given away twice while nobody could know; its loser keeps it until it asks again
+            other = holders.setdefault(resource, station)
+            if other is not station:
+                problems.append(f"{station.name} and {other.name} both have {resource}")
+            problems += [
+                f"{station.name} has {resource}, not so {machine.name}"
+                for machine in world.machines
+                if not _names(machine, key, station)
+            ]
+    return problems
+
+
+def _names(machine: Machine, key: bytes, station: Station) -> bool:
+    assert machine.node is not None
+    datum = machine.node.database.live(key, machine.clock())
+    return datum is not None and datum.value == station.mac
+
+
+def stations_reachable(world: World) -> list[str]:
+    """From every node, packets to every station arrive where its radio is."""
+    problems = []
+    for station in world.stations:
+        if station.address is None or station.address in world.checks.disputed:
+            continue
+        prefixes: list[Prefix] = [IPv4Network(station.address)]
+        if station.prefix is not None and station.prefix not in world.checks.disputed:
+            prefixes.append(station.prefix)
+        for prefix in prefixes:
+            for machine in world.machines:
+                path = forward(world, machine, prefix)
+                if path[-1] is not station.ap:
+                    way = " ".join(hop.name for hop in path)
+                    problems.append(f"{prefix} of {station.name} from {machine.name}: {way}")
+    return problems
+
+
+def forward(world: World, start: Machine, prefix: Prefix) -> list[Machine]:
+    """The nodes that a packet passes, by the routes that are in the kernels and what Babel has made of them."""
+    path = [start]
+    by_address = {address: machine for machine in world.machines for address in machine.router_addresses}
+    while len(path) < HOPS_MAX:
+        machine = path[-1]
+        route = machine.kernel.routes.get(prefix)
+        if route is not None and route.kind is RouteKind.HERE:
+            return path
+        following: Machine | None = None
+        if route is not None and route.next_hop.gateway is not None:
+            following = by_address.get(route.next_hop.gateway)
+        elif (best := world.babel.best(prefix, machine.index)) is not None:
+            following = world.machines[best]
+        if following is None or following is machine:
+            return path
+        path.append(following)
+    return path
+
+
+AGREEMENT: dict[str, Callable[[World], list[str]]] = {
+    "databases equal": databases_equal,
+    "stations found": stations_found,
+    "routes true": routes_true,
+}
+SERVICE: dict[str, Callable[[World], list[str]]] = {
+    **AGREEMENT,
+    "nothing demoted": nothing_demoted,
+    "stations served": stations_served,
+    "stations reachable": stations_reachable,
+}

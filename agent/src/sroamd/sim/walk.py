@@ -1,0 +1,1 @@
+def show(seed, say): return False

@@ -1,0 +1,161 @@
+"""The world of one run: the fleet, its backbone, its stations; and what can be done to them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from random import Random
+
+from sroamd.addresses import Mac, NodeId
+from sroamd.config import Config, FloodConfig, InterfaceConfig, NetworkConfig, NodeConfig
+from sroamd.core.values import Prefix, RouteKind
+from sroamd.sim.air import Air
+from sroamd.sim.babel import Babel
+from sroamd.sim.checks import Checks
+from sroamd.sim.clock import VirtualTime
+from sroamd.sim.machine import INTERFACE, Machine
+from sroamd.sim.network import Network
+from sroamd.sim.scenario import TOPOLOGIES, Scenario
+from sroamd.sim.station import Station
+from sroamd.sim.trace import Trace
+
+IDLE_EXPIRY = (1.0, 30.0)  # s: an AP with a radio notices in the end that a station is gone
+RETURN_TO_LIFE = (0.3, 3.0)  # s: a station whose AP died looks for another
+
+
+class World:
+    """Nothing happens until `time` runs. `say`: called with each line of the trace."""
+
+    def __init__(self, seed: int, scenario: Scenario, say: Callable[[str], None] | None = None) -> None:
+        self.seed = seed
+        self.scenario = scenario
+        self.rng = Random(seed)
+        self.time = VirtualTime(budget=10_000_000)
+        self.trace = Trace(say)
+        self.counters: Counter[str] = Counter()
+        self.network = Network(self.time, self._new_rng(), scenario.link_delay, scenario.octets)
+        self.babel = Babel(self.time, self._new_rng())
+        self.air = Air(self, self._new_rng())
+        self.checks = Checks(self)
+        self._ids = self._new_rng()
+        self.machines = [self._make_machine(index) for index in range(scenario.nodes)]
+        dials = TOPOLOGIES[scenario.topology](scenario.nodes, self._new_rng())
+        for machine, targets in zip(self.machines, dials, strict=True):
+            machine.dials = targets
+        self.network.add(self.machines)
+        self.stations = [self._make_station(number) for number in range(scenario.stations)]
+
+    def _new_rng(self) -> Random:
+        return Random(self.rng.getrandbits(64))
+
+    def new_id(self) -> NodeId:
+        return NodeId(self._ids.getrandbits(64).to_bytes(8, "big"))
+
+    def _make_machine(self, index: int) -> Machine:
+        scenario = self.scenario
+        has_radio = index in scenario.access_points
+        ipv4, ipv6 = IPv4Network(scenario.ipv4_prefix), IPv6Network(scenario.ipv6_prefix)
+        number = index - scenario.servers + 1 if has_radio else index + 1
+        config = Config(
+            node=NodeConfig(
+                name=f"{'ap' if has_radio else 'server'}{number}",
+                router_ipv4=IPv4Address(f"10.255.0.{index + 1}"),
+                router_ipv6=IPv6Address(f"fd00:255::{index + 1:x}"),
+            ),
+            network=NetworkConfig(ipv4, ipv6, ipv4[1], IPv6Address("fe80::1"), (IPv6Address("2001:db8::53"),)),
+            interfaces=(InterfaceConfig(INTERFACE),) if has_radio else (),
+            flood=FloodConfig(listen=("::", 4444), peers=()),
+        )
+        rate = 1 + self.rng.uniform(-scenario.drift, scenario.drift)
+        return Machine(self, index, config, self.new_id(), rate, self.rng.getrandbits(64))
+
+    def _make_station(self, number: int) -> Station:
+        mac = Mac(bytes((0x02, 0, 0, 0, number >> 8, number & 0xFF)))
+        station = Station(self, f"sta{number}", mac, self.rng.getrandbits(64))
+        self.air.stations[mac] = station
+        return station
+
+    # -- what is there
+
+    @property
+    def access_points(self) -> list[Machine]:
+        return [self.machines[index] for index in self.scenario.access_points]
+
+    def note(self, text: str) -> None:
+        self.trace.world(self.time.now, text)
+
+    def route_changed(self, machine: Machine, prefix: Prefix, kind: RouteKind | None) -> None:
+        self.babel.redistribute(machine.index, prefix, kind)
+
+    # -- what can be done
+
+    def power_on_all(self) -> None:
+        for machine in self.machines:
+            machine.power_on()
+
+    def walk(self, station: Station, ap: Machine, departure: str = "silent", *, ask_dhcp: bool = True) -> None:
+        """To another AP. `departure`: the old one is told ("explicit"), finds out late ("idle"), or never ("silent")."""
+        if not ap.powered or ap.hostapd is None:
+            return
+        left = station.depart()
+        self.note(f"{station.name} walks to {ap.name} ({departure} departure)")
+        station.arrive(ap, ask_dhcp=ask_dhcp)
+        if left is None or left is ap or left.hostapd is None:
+            return
+        if departure == "explicit":
+            self.time.after(self.rng.expovariate(1 / 0.01), self._departed, left, station)
+        elif departure == "idle":
+            self.time.after(self.rng.uniform(*IDLE_EXPIRY), self._departed, left, station)
+
+    def _departed(self, ap: Machine, station: Station) -> None:
+        if station.ap is not ap and ap.hostapd is not None:
+            ap.hostapd.remove(station.mac)
+
+    def come_back(self, station: Station, stay: int, ap: Machine) -> None:
+        """A station without an AP associates again, there or, if that has no power, anywhere."""
+        if station.stay != stay or station.ap is not None:
+            return
+        if ap.powered:
+            self.walk(station, ap)
+            return
+        powered = [other for other in self.access_points if other.powered]
+        other = self.rng.choice(powered) if powered else ap
+        if other.powered:
+            self.walk(station, other)
+        else:
+            self.time.after(self.rng.uniform(*RETURN_TO_LIFE), self.come_back, station, stay, ap)
+
+    def partition(self, island: list[Machine], number: int, *, silent: bool) -> None:
+        names = " ".join(machine.name for machine in island)
+        self.note(f"partition: {names} cut off{', silently' if silent else ''}")
+        self.network.partition([machine.index for machine in island], number, silent)
+
+    def repair(self, island: list[Machine]) -> None:
+        self.note(f"repair: {' '.join(machine.name for machine in island)} joined again")
+        self.network.repair([machine.index for machine in island])
+
+    def kill(self, machine: Machine) -> None:
+        self.note(f"kill -9 on {machine.name}")
+        machine.kill()
+
+    def power_off(self, machine: Machine) -> None:
+        self.note(f"power off at {machine.name}")
+        for station in self.stations:
+            if station.ap is machine:
+                station.depart()
+                self.time.after(self.rng.uniform(*RETURN_TO_LIFE), self.come_back, station, station.stay, machine)
+        machine.power_off()
+
+    def lose_disk(self, machine: Machine) -> None:
+        self.note(f"{machine.name} has lost its disk")
+        machine.lose_disk(self.new_id())
+
+    def start(self, machine: Machine) -> None:
+        """Bring it to life, whatever it lacked."""
+        if not machine.powered:
+            self.note(f"power on at {machine.name}")
+            machine.power_on()
+        elif not machine.running:
+            self.note(f"agent starts on {machine.name}")
+            machine.start_agent()
