@@ -76,7 +76,7 @@ class Associations:
         present = self._state.present
         for station in [mac for mac, where in present.items() if where == interface and mac not in stations]:
             self._absent(turn, station)
-        arrived = [station for station in stations if present.get(station) != interface]
+        arrived = [station for station in sorted(stations) if present.get(station) != interface]
         arrived = [station for station in arrived if self.appeared(turn, interface, station)]
         self._listed.add(interface)
         if self.all_listed:

@@ -35,7 +35,7 @@ class Routes:
     def listed(self, turn: Turn, routes: frozenset[Route]) -> None:
         """The kernel's table is the truth about what is installed."""
         known = set(self.installed) | {route.prefix for route in routes}
-        self.installed = {route.prefix: route for route in routes}
+        self.installed = {route.prefix: route for route in sorted(routes, key=lambda route: key_of(route.prefix))}
         if not self._started:
             self._started = True
             self._adopted = set(self.installed)
@@ -72,7 +72,7 @@ class Routes:
         """Bring the routes of every touched lease from what is installed to what is desired."""
         if not self._started:
             return  # what is in the kernel is not known yet; the list touches everything
-        for key in turn.touched:
+        for key in sorted(turn.touched):  # not in the order of a set, which changes from process to process
             prefix = lease_prefix(key)
             installed = self.installed.get(prefix)
             desired = self._desired(key, prefix, installed, turn.now)
