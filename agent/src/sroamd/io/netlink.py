@@ -56,6 +56,7 @@ RTM_F_FIB_MATCH = 0x2000
 
 IFLA_ADDRESS = 1
 IFLA_IFNAME = 3
+IFLA_PERM_ADDRESS = 54
 IFF_UP = 0x1
 
 SOL_NETLINK = 270
@@ -104,10 +105,13 @@ class RouteMessage:
 
 @dataclass(frozen=True, slots=True)
 class LinkMessage:
+    """`burnt_in`: the MAC that the hardware came with, which virtual interfaces do not have."""
+
     index: int
     name: str
     mac: Mac | None
     up: bool
+    burnt_in: Mac | None
 
 
 class NetlinkError(OSError):
@@ -187,9 +191,13 @@ def is_missing(error: OSError) -> bool:
 def parse_link(body: bytes) -> LinkMessage:
     _, _, index, flags, _ = IFINFO.unpack_from(body)
     found = attributes(body, IFINFO.size)
-    address = found.get(IFLA_ADDRESS, b"")
     name = found.get(IFLA_IFNAME, b"").rstrip(b"\0").decode(errors="replace")
-    return LinkMessage(index, name, Mac(address) if len(address) == Mac.length else None, bool(flags & IFF_UP))
+    mac, burnt_in = _mac(found.get(IFLA_ADDRESS, b"")), _mac(found.get(IFLA_PERM_ADDRESS, b""))
+    return LinkMessage(index, name, mac, bool(flags & IFF_UP), burnt_in)
+
+
+def _mac(octets: bytes) -> Mac | None:
+    return Mac(octets) if len(octets) == Mac.length and any(octets) else None
 
 
 def parse_route(body: bytes) -> RouteMessage | None:

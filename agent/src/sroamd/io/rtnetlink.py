@@ -34,21 +34,17 @@ LinkListener = Callable[[str], None]
 
 
 class KernelWatch:
-    """Emits InterfaceChanged, KernelRoutesListed, KernelRouteLost and NextHopChanged.
-
-    `known` is the route socket's own view of what it installed and `own_port` its netlink port. `on_link` is told the
-    name of every station interface that appears, changes or goes, before the event is emitted.
+    """Emits InterfaceChanged, KernelRoutesListed, KernelRouteLost and NextHopChanged. Opened in the constructor
+    (OSError), silent until `start`.
     """
 
     def __init__(
         self,
         station_interfaces: Iterable[str],
-        emit: Callable[[Event], None],
-        on_link: LinkListener = lambda name: None,
     ) -> None:
         self._stations = tuple(station_interfaces)
-        self._emit = emit
-        self._on_link = on_link
+        self._emit: Callable[[Event], None] = lambda event: None
+        self._on_link: LinkListener = lambda name: None
         self._known: dict[Prefix, Route] = {}
         self._own_port = 0
         self._links: dict[int, LinkMessage] = {}
@@ -68,19 +64,30 @@ class KernelWatch:
         self._list_links()
 
     def follow(self, known: dict[Prefix, Route], own_port: int) -> None:
-        """Compare events with these routes; those that `own_port` caused are no news."""
+        """Compare events with these routes, which the route socket has installed; what its port caused is no news."""
         self._known, self._own_port = known, own_port
+
+    def on_link(self, listener: LinkListener) -> None:
+        """Tell the name of a station interface that appears, changes or goes, before its event is emitted."""
+        self._on_link = listener
 
     def index_of(self, name: str) -> int | None:
         return self._index.get(name)
 
-    def mac_of(self, name: str) -> Mac | None:
-        """The MAC of an interface that is there."""
+    def lookup(self, name: str) -> tuple[int, Mac] | None:
+        """(index, MAC) of an interface that is up."""
         index = self._index.get(name)
-        return None if index is None else self._links[index].mac
+        link = None if index is None else self._links[index]
+        return (link.index, link.mac) if link is not None and link.up and link.mac is not None else None
 
-    def start(self) -> None:
+    def burnt_in_mac(self, names: Iterable[str]) -> Mac | None:
+        """The first MAC among these interfaces that hardware came with."""
+        links = (self._links[index] for name in names if (index := self._index.get(name)) is not None)
+        return next((link.burnt_in for link in links if link.burnt_in is not None), None)
+
+    def start(self, emit: Callable[[Event], None]) -> None:
         """Emit the station interfaces and our routes as they are, then follow events. Needs a running loop."""
+        self._emit = emit
         for name in self._stations:
             self._report_interface(name)
         self.list_routes()
@@ -194,10 +201,9 @@ class KernelWatch:
 
     def _report_interface(self, name: str) -> None:
         """A station interface counts as present while it is up: only then can frames go through it."""
-        index = self._index.get(name)
-        link = None if index is None else self._links[index]
         self._on_link(name)
-        mac = link.mac if link is not None and link.up else None
+        found = self.lookup(name)
+        mac = None if found is None else found[1]
         if name not in self._macs or self._macs[name] != mac:
             self._macs[name] = mac
             self._emit(InterfaceChanged(name, mac))

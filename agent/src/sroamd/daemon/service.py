@@ -1,0 +1,212 @@
+"""Builds the adapters around a node, starts and stops them in order, and answers signals and questions.
+
+Order of the start: what the disk knows, what the kernel has, then the world may speak. Stopping leaves the routes where
+they are (unless told otherwise), so that stations keep their traffic while the daemon restarts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import random
+import signal
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+from sroamd import config_file
+from sroamd.addresses import NodeId
+from sroamd.config import Config
+from sroamd.core import status
+from sroamd.core.events import ConfigReloaded, LeasesLoaded, StopRequested
+from sroamd.core.node import Node
+from sroamd.daemon import logs, reload
+from sroamd.daemon.runtime import Doer, Runtime
+from sroamd.io.control import ControlServer
+from sroamd.io.executor import Executor, Observer, Process
+from sroamd.io.hostapd import HostapdMonitor
+from sroamd.io.notify import Notifier
+from sroamd.io.packet_socket import PacketSockets
+from sroamd.io.peer_transport import PeerTransport
+from sroamd.io.route_socket import RouteSocket
+from sroamd.io.rtnetlink import KernelWatch
+from sroamd.io.store import Store
+from sroamd.printable import printable
+
+log = logging.getLogger(__name__)
+
+
+class Service:
+    """One daemon. Made in a running loop; raises OSError or sqlite3.Error where it cannot begin.
+
+    With `observe` it has an id of its own and neither store, routes, packet sockets, listening port nor control
+    socket, so it can run beside the daemon that does the work.
+    """
+
+    def __init__(self, config: Config, config_path: Path, *, observe: bool, trace: bool) -> None:
+        self._config = config
+        self._config_path = config_path
+        self._observe = observe
+        self._notifier = Notifier()
+        names = [interface.name for interface in config.interfaces]
+        self._watch = KernelWatch(names)
+        self._store = None if observe else Store(Path(config.node.state_dir))
+        self._runtime = Runtime(Node(config, self._node_id(names), random.Random()), trace=trace)
+        emit = self._runtime.emit
+        flood = replace(config.flood, listen=None) if observe else config.flood
+        self._peers = PeerTransport(flood, names, emit, **_stations_side(config))
+        self._packets = PacketSockets([] if observe else names, config.network.ipv4_gateway, self._watch.lookup, emit)
+        self._routes = None if observe else RouteSocket(self._watch.index_of)
+        self._control = None if observe else ControlServer(config.control.socket, self._answer)
+        directory = str(Path(config.control.socket).parent)
+        self._access_points = {
+            interface.name: HostapdMonitor(interface.name, interface.hostapd_socket, directory, emit)
+            for interface in config.interfaces
+        }
+
+    async def run(self) -> int:
+        """Until it is told to stop, or a bug ends it. Returns the exit status."""
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self._terminate)
+        loop.add_signal_handler(signal.SIGINT, self._terminate)
+        loop.add_signal_handler(signal.SIGHUP, self._reload)
+        loop.add_signal_handler(signal.SIGUSR1, self._dump)
+        try:
+            await self._start()
+            return await self._runtime.ended
+        finally:
+            await self._stop()
+
+    # -- start and stop
+
+    def _node_id(self, interfaces: list[str]) -> NodeId:
+        if self._store is None:
+            return NodeId(b"\x02" + os.urandom(7))
+        return self._config.node.id or self._store.node_id(self._watch.burnt_in_mac(interfaces))
+
+    def _doer(self) -> Doer:
+        process = Process(later=self._runtime.later, stop=self._runtime.end)
+        if self._routes is None or self._store is None:
+            return Observer(watch=self._watch, peers=self._peers, emit=self._runtime.emit, process=process)
+        return Executor(
+            routes=self._routes,
+            watch=self._watch,
+            peers=self._peers,
+            frames=self._packets,
+            access_points=self._access_points,
+            store=self._store,
+            process=process,
+        )
+
+    async def _start(self) -> None:
+        emit = self._runtime.emit
+        if self._store is not None:
+            emit(LeasesLoaded(self._store.load()))
+            self._store.start(emit)
+        self._executor = self._doer()
+        self._runtime.begin(self._executor)
+        if self._routes is not None:
+            self._watch.follow(self._routes.known, self._routes.port)
+            self._watch.on_link(self._packets.refresh)
+        self._watch.start(emit)
+        if self._control is not None:
+            await self._control.start()
+        await self._peers.start()
+        for access_point in self._access_points.values():
+            await access_point.start()
+        node = self._runtime.node.state
+        log.info("node %s, id %s, is ready", printable(node.config.node.name), node.node_id)
+        self._notifier.ready(self._status_line())
+        self._ping_watchdog()
+
+    async def _stop(self) -> None:
+        """Whatever of it was started. The store comes last: what the others have led to is still written."""
+        self._notifier.stopping()
+        self._runtime.end()
+        for access_point in self._access_points.values():
+            await access_point.stop()
+        await self._peers.stop()
+        if self._control is not None:
+            await self._control.stop()
+        self._packets.close()
+        self._watch.close()
+        if self._routes is not None:
+            self._routes.close()
+        if self._store is not None:
+            self._store.close()
+
+    def _ping_watchdog(self) -> None:
+        """From the loop, so that it stops when the loop does."""
+        interval = self._notifier.watchdog_interval
+        if interval is not None:
+            self._notifier.alive()
+            self._runtime.later(interval, self._ping_watchdog)
+
+    # -- signals
+
+    def _terminate(self) -> None:
+        log.info("stopping")
+        self._runtime.emit(StopRequested())
+
+    def _reload(self) -> None:
+        self._notifier.reloading()
+        try:
+            loaded = config_file.load(self._config_path)
+        except config_file.ConfigError as error:
+            for problem in error.problems:
+                log.error("not reloaded: %s", problem)
+        else:
+            self._adopt(loaded)
+        self._notifier.ready(self._status_line())
+
+    def _adopt(self, loaded: Config) -> None:
+        self._config, waiting = reload.adopt(self._config, loaded)
+        if waiting:
+            log.warning("reloaded; new values of %s wait for a restart", ", ".join(waiting))
+        else:
+            log.info("reloaded")
+        flood = replace(self._config.flood, listen=None) if self._observe else self._config.flood
+        names = [interface.name for interface in self._config.interfaces]
+        self._peers.reconfigure(flood, names, **_stations_side(self._config))
+        self._runtime.emit(ConfigReloaded(self._config))
+
+    def _dump(self) -> None:
+        """The status and the whole database, a line for each record."""
+        node, now = self._runtime.node, self._runtime.now()
+        logs.dump_log.info("status %s", json.dumps(self._answer("status", None)))
+        records = status.report(node, "database", None, now)
+        for record in records if isinstance(records, list) else [records]:
+            logs.dump_log.info("record %s", json.dumps(record))
+
+    # -- questions
+
+    def _answer(self, topic: str, argument: str | None) -> status.Json:
+        """For the control socket. Raises status.NotFound and status.UnknownTopic."""
+        answer = status.report(self._runtime.node, topic, argument, self._runtime.now())
+        if topic == "status" and isinstance(answer, dict):
+            answer["counters"] = dict(sorted(self._counters().items()))
+        return answer
+
+    def _counters(self) -> Counter[str]:
+        """The core's and every adapter's."""
+        parts = [self._runtime, self._runtime.node, self._executor, self._watch, self._packets, self._peers]
+        parts += [part for part in (self._routes, self._store, self._control) if part is not None]
+        total: Counter[str] = Counter()
+        for part in [*parts, *self._access_points.values()]:
+            total.update(part.counters)
+        return total
+
+    def _status_line(self) -> str:
+        node = self._runtime.node
+        return f"{len(node.state.present)} stations, {len(node.peering.peers)} peers, {node.database.alive} records"
+
+
+def _stations_side(config: Config) -> dict[str, tuple[object, ...]]:
+    """The addresses from which no peer may come, as PeerTransport wants them."""
+    network = config.network
+    return {
+        "client_prefixes": (network.ipv4_prefix, network.ipv6_prefix),
+        "gateways": (network.ipv4_gateway, network.ipv6_gateway),
+    }

@@ -1,0 +1,230 @@
+"""The only place where effects become deeds, in the order in which the core gives them.
+
+Nothing here decides anything. What fails is logged and counted; a route that the kernel refuses is asked about again
+later, and the core sees from the list that it is missing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+from typing import Protocol, assert_never
+
+from sroamd.addresses import Mac
+from sroamd.core import effects
+from sroamd.core.effects import Effect, Level
+from sroamd.core.events import Event, LeasesStored, PeerId, PeerWritable
+from sroamd.core.values import StoredDatum
+from sroamd.io.frames import FrameEffect
+from sroamd.io.route_socket import Change, Failure
+from sroamd.printable import printable
+from sroamd.wire.flood import Hello, Update
+
+log = logging.getLogger(__name__)
+core_log = logging.getLogger("sroamd.core")
+
+ROUTE_RETRY_MIN = 1.0  # s after a refused route; twice as long each time that it is refused again
+ROUTE_RETRY_MAX = 60.0
+
+_LEVELS = {
+    Level.ERROR: logging.ERROR,
+    Level.WARNING: logging.WARNING,
+    Level.INFO: logging.INFO,
+    Level.DEBUG: logging.DEBUG,
+}
+
+
+class RouteTable(Protocol):
+    def apply(self, changes: list[Change]) -> list[Failure]: ...
+
+
+class RouteWatch(Protocol):
+    def watch(self, addresses: Iterable[IPv4Address | IPv6Address]) -> None: ...
+
+    def list_routes(self) -> None: ...
+
+
+class Peers(Protocol):
+    def send_updates(self, peer: PeerId, updates: tuple[Update, ...], more: bool) -> None: ...
+
+    def send_hello(self, peer: PeerId, hello: Hello) -> None: ...
+
+    def close(self, peer: PeerId, reason: str) -> None: ...
+
+
+class Frames(Protocol):
+    def send(self, effect: FrameEffect) -> None: ...
+
+
+class AccessPoint(Protocol):
+    """hostapd, of one interface."""
+
+    def poll(self, station: Mac) -> None: ...
+
+    def disassociate(self, station: Mac) -> None: ...
+
+
+class LeaseStore(Protocol):
+    def put(self, data: Iterable[StoredDatum], ticket: int | None) -> None: ...
+
+    def forget(self, keys: Iterable[bytes]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """What the executor needs of the process itself: later (seconds, what), and its end."""
+
+    later: Callable[[float, Callable[[], None]], object]
+    stop: Callable[[], None]
+
+
+class Executor:
+    """Applies effects by way of the adapters."""
+
+    def __init__(
+        self,
+        *,
+        routes: RouteTable,
+        watch: RouteWatch,
+        peers: Peers,
+        frames: Frames,
+        access_points: Mapping[str, AccessPoint],
+        store: LeaseStore,
+        process: Process,
+    ) -> None:
+        self._routes = routes
+        self._watch = watch
+        self._peers = peers
+        self._frames = frames
+        self._access_points = access_points
+        self._store = store
+        self._process = process
+        self._retry_delay = ROUTE_RETRY_MIN
+        self._retry_armed = False
+        self.counters: Counter[str] = Counter()
+
+    def apply(self, wanted: Iterable[Effect]) -> None:
+        """Do them in order; route changes that stand in a row go to the kernel in one write."""
+        changes: list[Change] = []
+        for effect in wanted:
+            if isinstance(effect, effects.InstallRoute | effects.RemoveRoute):
+                changes.append(effect)
+                continue
+            if changes:
+                self._change_routes(changes)
+                changes = []
+            self._apply(effect)
+        if changes:
+            self._change_routes(changes)
+
+    def _apply(self, effect: Effect) -> None:
+        match effect:
+            case (
+                effects.SendGratuitousArp()
+                | effects.SendNeighborAdvertisement()
+                | effects.SendArpRequest()
+                | effects.SendNeighborSolicitation()
+                | effects.SendDhcp()
+                | effects.SendRouterAdvertisement()
+            ):
+                self._frames.send(effect)
+            case effects.SendUpdates(peer, updates, more):
+                self._peers.send_updates(peer, updates, more)
+            case effects.SendHello(peer, hello):
+                self._peers.send_hello(peer, hello)
+            case effects.ClosePeer(peer, reason):
+                self._peers.close(peer, reason)
+            case effects.PollStation(interface, station):
+                self._access_points[interface].poll(station)
+            case effects.Disassociate(interface, station):
+                self._access_points[interface].disassociate(station)
+            case effects.StoreLeases(data, ticket):
+                self._store.put(data, ticket)
+            case effects.ForgetLeases(keys):
+                self._store.forget(keys)
+            case effects.WatchNextHops(addresses):
+                self._watch.watch(addresses)
+            case effects.Note():
+                write_note(effect)
+            case effects.Stop():
+                self._process.stop()
+            case effects.InstallRoute() | effects.RemoveRoute():
+                self._change_routes([effect])
+            case _:
+                assert_never(effect)
+
+    def _change_routes(self, changes: list[Change]) -> None:
+        failures = self._routes.apply(changes)
+        for failure in failures:
+            log.warning("%s: %s", describe(failure.change), failure.error.strerror)
+        if not failures:
+            self._retry_delay = ROUTE_RETRY_MIN
+        elif not self._retry_armed:
+            self._retry_armed = True
+            self._process.later(self._retry_delay, self._retry)
+            self._retry_delay = min(2 * self._retry_delay, ROUTE_RETRY_MAX)
+
+    def _retry(self) -> None:
+        self._retry_armed = False
+        self.counters["route_retries"] += 1
+        self._watch.list_routes()
+
+
+class Observer:
+    """The executor of `--observe`: hears the flood and the kernel, says what it would do, and touches nothing.
+
+    It says Hello to peers, so that they take it for a node, but tells them no data: a claim of a station whose routes
+    this process does not install would only lead others astray.
+    """
+
+    def __init__(self, *, watch: RouteWatch, peers: Peers, emit: Callable[[Event], None], process: Process) -> None:
+        self._watch = watch
+        self._peers = peers
+        self._emit = emit
+        self._process = process
+        self.counters: Counter[str] = Counter()
+
+    def apply(self, wanted: Iterable[Effect]) -> None:
+        for effect in wanted:
+            match effect:
+                case effects.WatchNextHops(addresses):
+                    self._watch.watch(addresses)
+                case effects.SendHello(peer, hello):
+                    self._peers.send_hello(peer, hello)
+                case effects.ClosePeer(peer, reason):
+                    self._peers.close(peer, reason)
+                case effects.Note():
+                    write_note(effect)
+                case effects.Stop():
+                    self._process.stop()
+                case _:
+                    self._pretend(effect)
+
+    def _pretend(self, effect: Effect) -> None:
+        """Log it, and let the core believe that it was done."""
+        self.counters["effects_withheld"] += 1
+        log.info("would: %s", describe(effect))
+        if isinstance(effect, effects.SendUpdates) and effect.more:
+            self._emit(PeerWritable(effect.peer))
+        elif isinstance(effect, effects.StoreLeases) and effect.ticket is not None:
+            self._emit(LeasesStored(effect.ticket))
+
+
+def write_note(note: effects.Note) -> None:
+    """A decision of the core, for people."""
+    core_log.log(_LEVELS[note.level], "%s", printable(note.text))
+
+
+def describe(effect: Effect) -> str:
+    """One line for people; the route changes in the words of ip(8)."""
+    match effect:
+        case effects.InstallRoute(route):
+            via = f" via {route.next_hop.gateway}" if route.next_hop.gateway is not None else ""
+            return f"route {route.prefix}{via} dev {route.next_hop.interface} proto {int(route.kind)}"
+        case effects.RemoveRoute(prefix):
+            return f"no route {prefix}"
+        case _:
+            return printable(repr(effect))
