@@ -10,11 +10,12 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv6Address
+from typing import Any
 
 from sroamd.addresses import Mac
 from sroamd.wire import ndisc_options as option
 from sroamd.wire.checksum import checksum_holds, internet_checksum
-from sroamd.wire.cursor import DecodeError, Reader
+from sroamd.wire.cursor import DecodeError
 from sroamd.wire.ndisc_options import PrefixInformation
 
 __all__ = [
@@ -47,6 +48,7 @@ _IPV6_HEADER = struct.Struct("!IHBB16s16s")
 _PSEUDO_HEADER = struct.Struct("!16s16sII")
 _ICMPV6_HEADER = struct.Struct("!BBH")
 _RA_FIELDS = struct.Struct("!BBHII")
+_RS_FIELDS = struct.Struct("!4x")
 _NS_FIELDS = struct.Struct("!4x16s")
 _NA_FIELDS = struct.Struct("!B3x16s")
 _MANAGED, _OTHER = 0x80, 0x40
@@ -128,58 +130,64 @@ def decode_packet(ipv6_packet: bytes, *, checksum_ready: bool = True) -> Icmpv6P
     pseudo = _PSEUDO_HEADER.pack(source, destination, length, _NEXT_HEADER_ICMPV6)
     if checksum_ready and not checksum_holds(pseudo + body):
         raise DecodeError("wrong ICMPv6 checksum")
-    message = decode(Reader(body[_ICMPV6_HEADER.size :]), source, destination)
+    message = decode(body[_ICMPV6_HEADER.size :], source, destination)
     return Icmpv6Packet(IPv6Address(source), IPv6Address(destination), hop_limit, message)
 
 
-def _source_link_layer(reader: Reader, source: bytes) -> Mac | None:
-    mac = option.find_link_layer(reader, option.SOURCE_LINK_LAYER)
+def _fields(layout: struct.Struct, content: bytes) -> tuple[Any, ...]:
+    if len(content) < layout.size:
+        raise DecodeError(f"{len(content)} octets behind the checksum, {layout.size} wanted")
+    return layout.unpack_from(content)
+
+
+def _source_link_layer(options: bytes, source: bytes) -> Mac | None:
+    mac = option.find_link_layer(options, option.SOURCE_LINK_LAYER)
     if mac is not None and source == _UNSPECIFIED:
         raise DecodeError("a source link-layer address without a source address")
     return mac
 
 
-def _decode_router_solicitation(reader: Reader, source: bytes, _destination: bytes) -> RouterSolicitation:
+def _decode_router_solicitation(content: bytes, source: bytes, _destination: bytes) -> RouterSolicitation:
     """RFC 4861 section 6.1.1."""
-    reader.u32()  # reserved
-    return RouterSolicitation(_source_link_layer(reader, source))
+    _fields(_RS_FIELDS, content)
+    return RouterSolicitation(_source_link_layer(content[_RS_FIELDS.size :], source))
 
 
-def _decode_neighbor_solicitation(reader: Reader, source: bytes, destination: bytes) -> NeighborSolicitation:
+def _decode_neighbor_solicitation(content: bytes, source: bytes, destination: bytes) -> NeighborSolicitation:
     """RFC 4861 section 7.1.1."""
-    (target,) = _NS_FIELDS.unpack(reader.take(_NS_FIELDS.size))
+    (target,) = _fields(_NS_FIELDS, content)
     if target[0] == _MULTICAST:
         raise DecodeError("a multicast target")
     if source == _UNSPECIFIED and not destination.startswith(_SOLICITED_NODE):
         raise DecodeError("neither a source address nor a solicited-node destination")
-    return NeighborSolicitation(IPv6Address(target), _source_link_layer(reader, source))
+    return NeighborSolicitation(IPv6Address(target), _source_link_layer(content[_NS_FIELDS.size :], source))
 
 
-def _decode_neighbor_advertisement(reader: Reader, _source: bytes, destination: bytes) -> NeighborAdvertisement:
+def _decode_neighbor_advertisement(content: bytes, _source: bytes, destination: bytes) -> NeighborAdvertisement:
     """RFC 4861 section 7.1.2."""
-    flags, target = _NA_FIELDS.unpack(reader.take(_NA_FIELDS.size))
+    flags, target = _fields(_NA_FIELDS, content)
     if target[0] == _MULTICAST:
         raise DecodeError("a multicast target")
     if destination[0] == _MULTICAST and flags & _SOLICITED:
         raise DecodeError("a solicited advertisement to a multicast address")
-    mac = option.find_link_layer(reader, option.TARGET_LINK_LAYER)
+    mac = option.find_link_layer(content[_NA_FIELDS.size :], option.TARGET_LINK_LAYER)
     return NeighborAdvertisement(
         IPv6Address(target), bool(flags & _ROUTER), bool(flags & _SOLICITED), bool(flags & _OVERRIDE), mac
     )
 
 
-def _decode_router_advertisement(reader: Reader, source: bytes, _destination: bytes) -> RouterAdvertisement:
+def _decode_router_advertisement(content: bytes, source: bytes, _destination: bytes) -> RouterAdvertisement:
     """RFC 4861 section 6.1.2. Of several name server or search options the shortest lifetime holds for all."""
     if source[0] != 0xFE or source[1] & 0xC0 != 0x80:
         raise DecodeError("an advertisement not from a link-local address")
-    hop_limit, flags, lifetime, reachable, retrans = _RA_FIELDS.unpack(reader.take(_RA_FIELDS.size))
+    hop_limit, flags, lifetime, reachable, retrans = _fields(_RA_FIELDS, content)
     mac: Mac | None = None
     mtu: int | None = None
     prefixes: list[PrefixInformation] = []
     servers: list[IPv6Address] = []
     domains: list[str] = []
     lifetimes: list[int] = []
-    for kind, body in option.split_options(reader):
+    for kind, body in option.split_options(content[_RA_FIELDS.size :]):
         if kind == option.SOURCE_LINK_LAYER:
             mac = option.decode_link_layer(body, mac)
         elif kind == option.MTU:
@@ -210,7 +218,7 @@ def _decode_router_advertisement(reader: Reader, source: bytes, _destination: by
     )
 
 
-_DECODERS: dict[int, Callable[[Reader, bytes, bytes], Message]] = {
+_DECODERS: dict[int, Callable[[bytes, bytes, bytes], Message]] = {
     _ROUTER_SOLICITATION: _decode_router_solicitation,
     _ROUTER_ADVERTISEMENT: _decode_router_advertisement,
     _NEIGHBOR_SOLICITATION: _decode_neighbor_solicitation,
@@ -232,7 +240,7 @@ def _encode_message(message: Message) -> tuple[int, bytes]:
     """Type, and everything behind the checksum."""
     match message:
         case RouterSolicitation(mac):
-            return _ROUTER_SOLICITATION, bytes(4) + _encode_link_layer(option.SOURCE_LINK_LAYER, mac)
+            return _ROUTER_SOLICITATION, _RS_FIELDS.pack() + _encode_link_layer(option.SOURCE_LINK_LAYER, mac)
         case RouterAdvertisement():
             return _ROUTER_ADVERTISEMENT, _encode_router_advertisement(message)
         case NeighborSolicitation(target, mac):

@@ -38,13 +38,18 @@ class PrefixInformation:
     preferred: int
 
 
-def split_options(reader: Reader) -> Iterator[tuple[int, bytes]]:
+def split_options(octets: bytes) -> Iterator[tuple[int, bytes]]:
     """Type and body of each. Length zero, over which the C daemon loops for ever, is refused (RFC 4861 section 4.6)."""
-    while reader.remaining:
-        kind, units = reader.u8(), reader.u8()
-        if units == 0:
+    at, end = 0, len(octets)
+    while at < end:
+        # A type without a length falls under the same refusal as a length that is too long.
+        size = octets[at + 1] * 8 if at + 1 < end else end + 1
+        if size == 0:
             raise DecodeError("an option of length zero")
-        yield kind, reader.take(units * 8 - 2)
+        if at + size > end:
+            raise DecodeError(f"option {octets[at]} runs over the end")
+        yield octets[at], octets[at + 2 : at + size]
+        at += size
 
 
 def encode_option(kind: int, body: bytes) -> bytes:
@@ -55,13 +60,13 @@ def encode_option(kind: int, body: bytes) -> bytes:
     return (bytes((kind, units)) + body).ljust(units * 8, b"\0")
 
 
-def find_link_layer(reader: Reader, option: int) -> Mac | None:
-    """The Ethernet address in the `option` (source or target), which is read to its end.
+def find_link_layer(octets: bytes, option: int) -> Mac | None:
+    """The Ethernet address in the `option` (source or target) among all options `octets`.
 
     Two that differ are refused: it would be open which of them somebody checks, and which somebody believes.
     """
     mac = None
-    for kind, body in split_options(reader):
+    for kind, body in split_options(octets):
         if kind == option:
             mac = decode_link_layer(body, mac)
     return mac
