@@ -18,7 +18,7 @@ from pathlib import Path
 
 from sroamd import config_file
 from sroamd.addresses import NodeId
-from sroamd.config import Config
+from sroamd.config import Config, IpAddress, IpNetwork
 from sroamd.core import status
 from sroamd.core.events import ConfigReloaded, LeasesLoaded, StopRequested
 from sroamd.core.node import Node
@@ -56,7 +56,8 @@ class Service:
         self._runtime = Runtime(Node(config, self._node_id(names), random.Random()), trace=trace)
         emit = self._runtime.emit
         flood = replace(config.flood, listen=None) if observe else config.flood
-        self._peers = PeerTransport(flood, names, emit, **_stations_side(config))
+        prefixes, gateways = _stations_side(config)
+        self._peers = PeerTransport(flood, names, emit, client_prefixes=prefixes, gateways=gateways)
         self._packets = PacketSockets([] if observe else names, config.network.ipv4_gateway, self._watch.lookup, emit)
         self._routes = None if observe else RouteSocket(self._watch.index_of)
         self._control = None if observe else ControlServer(config.control.socket, self._answer)
@@ -169,7 +170,8 @@ class Service:
             log.info("reloaded")
         flood = replace(self._config.flood, listen=None) if self._observe else self._config.flood
         names = [interface.name for interface in self._config.interfaces]
-        self._peers.reconfigure(flood, names, **_stations_side(self._config))
+        prefixes, gateways = _stations_side(self._config)
+        self._peers.reconfigure(flood, names, client_prefixes=prefixes, gateways=gateways)
         self._runtime.emit(ConfigReloaded(self._config))
 
     def _dump(self) -> None:
@@ -203,10 +205,7 @@ class Service:
         return f"{len(node.state.present)} stations, {len(node.peering.peers)} peers, {node.database.alive} records"
 
 
-def _stations_side(config: Config) -> dict[str, tuple[object, ...]]:
-    """The addresses from which no peer may come, as PeerTransport wants them."""
+def _stations_side(config: Config) -> tuple[tuple[IpNetwork, ...], tuple[IpAddress, ...]]:
+    """The prefixes and the addresses from which no peer may come."""
     network = config.network
-    return {
-        "client_prefixes": (network.ipv4_prefix, network.ipv6_prefix),
-        "gateways": (network.ipv4_gateway, network.ipv6_gateway),
-    }
+    return (network.ipv4_prefix, network.ipv6_prefix), (network.ipv4_gateway, network.ipv6_gateway)

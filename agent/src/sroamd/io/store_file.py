@@ -124,7 +124,7 @@ def _is_empty(connection: sqlite3.Connection) -> bool:
     """Whether nobody has put anything into it yet; a process killed at its first start leaves such a file."""
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    return application == 0 and tables == 0
+    return (application, tables) == (0, 0)
 
 
 def _verify(connection: sqlite3.Connection) -> None:
