@@ -1,0 +1,195 @@
+"""Frames of stations: what is believed, what is dropped and why; and what goes out, judged by scapy."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv6Address, IPv6Network
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scapy.layers.dhcp import BOOTP, DHCP
+from scapy.layers.inet import IP, UDP
+from scapy.layers.inet6 import (
+    ICMPv6ND_NA,
+    ICMPv6ND_NS,
+    ICMPv6ND_RA,
+    ICMPv6ND_RS,
+    ICMPv6NDOptDstLLAddr,
+    ICMPv6NDOptSrcLLAddr,
+    IPv6,
+)
+from scapy.layers.l2 import ARP, Ether
+from scapy.packet import Packet
+
+from sroamd.addresses import Mac
+from sroamd.core import effects
+from sroamd.core.events import DhcpReceived, ProbeAnswered, RouterSolicited
+from sroamd.io.frames import Drop, FrameEffect, Receiver, encode_frame, read_frame
+from sroamd.wire.dhcpv4 import DhcpMessage, MessageType
+from sroamd.wire.icmpv6 import PrefixInformation, RouterAdvertisement
+
+STATION, OTHER, OWN = "02:00:00:00:00:07", "02:00:00:00:00:08", "02:00:00:00:00:01"
+GATEWAY = IPv4Address("192.0.2.1")
+RECEIVER = Receiver("wlan0", Mac.parse(OWN), GATEWAY)
+BROADCAST = "ff:ff:ff:ff:ff:ff"
+
+
+def octets(mac: str) -> bytes:
+    return Mac.parse(mac)
+
+
+def dhcp(chaddr: str = STATION, source: str = STATION, to: str = "255.255.255.255", **fields: object) -> Packet:
+    frame = Ether(src=source, dst=BROADCAST if to == "255.255.255.255" else OWN)
+    bootp = BOOTP(chaddr=octets(chaddr), xid=7, **fields)
+    return (
+        frame / IP(src="0.0.0.0", dst=to) / UDP(sport=68, dport=67) / bootp / DHCP(options=[("message-type", 1), "end"])
+    )
+
+
+def arp_reply(sender: str = STATION, source: str = STATION, to: str = OWN, op: int = 2) -> Packet:
+    return Ether(src=source, dst=to) / ARP(op=op, hwsrc=sender, psrc="192.0.2.7", hwdst=to, pdst="192.0.2.1")
+
+
+def solicitation(option: str | None = STATION, source: str = STATION) -> Packet:
+    packet = Ether(src=source, dst="33:33:00:00:00:02") / IPv6(src="fe80::7", dst="ff02::2") / ICMPv6ND_RS()
+    return packet / ICMPv6NDOptSrcLLAddr(lladdr=option) if option else packet
+
+
+def advertisement(option: str | None = STATION, solicited: int = 1, to: str = OWN) -> Packet:
+    packet = (
+        Ether(src=STATION, dst=to) / IPv6(src="fe80::7", dst="fe80::1") / ICMPv6ND_NA(tgt="fe80::7", S=solicited, R=0)
+    )
+    return packet / ICMPv6NDOptDstLLAddr(lladdr=option) if option else packet
+
+
+def test_dhcp_request_of_the_station_itself_is_received() -> None:
+    event = read_frame(RECEIVER, bytes(dhcp()))
+
+    assert isinstance(event, DhcpReceived)
+    assert (event.interface, event.source, event.source_ip) == ("wlan0", Mac.parse(STATION), IPv4Address(0))
+    assert event.message.message_type is MessageType.DISCOVER
+    assert event.message.chaddr == Mac.parse(STATION)
+
+
+def test_unicast_renewal_to_the_gateway_is_received() -> None:
+    assert isinstance(read_frame(RECEIVER, bytes(dhcp(to="192.0.2.1"))), DhcpReceived)
+
+
+@pytest.mark.parametrize("option", [STATION, None])
+def test_router_solicitation_is_received(option: str | None) -> None:
+    event = read_frame(RECEIVER, bytes(solicitation(option)))
+
+    assert isinstance(event, RouterSolicited)
+    assert (event.source, event.source_ip) == (Mac.parse(STATION), IPv6Address("fe80::7"))
+
+
+@pytest.mark.parametrize("packet", [arp_reply(), advertisement(), advertisement(None)])
+def test_answers_to_a_probe_are_signs_of_life(packet: Packet) -> None:
+    assert read_frame(RECEIVER, bytes(packet)) == ProbeAnswered("wlan0", Mac.parse(STATION))
+
+
+@pytest.mark.parametrize(
+    ("packet", "reason"),
+    [
+        (dhcp(chaddr=OTHER), "dhcp_chaddr_mismatch"),
+        (dhcp(giaddr="192.0.2.9"), "dhcp_relayed"),
+        (dhcp(op=2), "dhcp_reply"),
+        (dhcp(to="192.0.2.53"), "dhcp_to_another_server"),
+        (dhcp(source="03:00:00:00:00:07", chaddr="03:00:00:00:00:07"), "frame_from_no_station"),
+        (dhcp(source="00:00:00:00:00:00", chaddr="00:00:00:00:00:00"), "frame_from_no_station"),
+        (solicitation(OTHER), "rs_source_mismatch"),
+        (advertisement(OTHER), "na_target_mismatch"),
+        (advertisement(solicited=0), "na_no_answer"),
+        (advertisement(to="33:33:00:00:00:01", solicited=0), "na_no_answer"),
+        (arp_reply(sender=OTHER), "arp_sender_mismatch"),
+        (arp_reply(op=1), "arp_no_answer"),
+        (arp_reply(to=BROADCAST), "arp_no_answer"),
+        (arp_reply(to=OTHER), "frame_to_another"),
+        (Ether(src=STATION, dst=OWN, type=0x88B5) / b"x", "frame_of_another_protocol"),
+        (
+            Ether(src=STATION, dst=OWN) / IP(src="192.0.2.7", dst="192.0.2.1") / UDP(dport=53),
+            "frame_of_another_protocol",
+        ),
+        (Ether(src=STATION, dst=OWN) / IPv6(src="fe80::7", dst="fe80::1", hlim=64) / ICMPv6ND_RS(), "frame_malformed"),
+    ],
+)
+def test_what_cannot_be_believed_is_dropped_for_a_reason(packet: Packet, reason: str) -> None:
+    assert read_frame(RECEIVER, bytes(packet)) == Drop(reason)
+
+
+def test_checksum_that_the_kernel_has_not_filled_in_is_not_judged() -> None:
+    frame = bytearray(bytes(dhcp()))
+    frame[14 + 20 + 6] ^= 0xFF  # the UDP checksum
+
+    assert read_frame(RECEIVER, bytes(frame)) == Drop("frame_malformed")
+    assert isinstance(read_frame(RECEIVER, bytes(frame), checksum_ready=False), DhcpReceived)
+
+
+@given(st.sampled_from([dhcp(), solicitation(), arp_reply(), advertisement()]), st.data())
+def test_cut_and_altered_frames_never_raise(packet: Packet, data: st.DataObject) -> None:
+    frame = bytearray(bytes(packet))
+    frame[data.draw(st.integers(0, len(frame) - 1))] ^= data.draw(st.integers(1, 255))
+    read_frame(RECEIVER, bytes(frame[: data.draw(st.integers(0, len(frame)))]), checksum_ready=False)
+
+
+# -- out
+
+
+def sent(effect: FrameEffect) -> Packet:
+    packet = Ether(encode_frame(Mac.parse(OWN), effect))
+    assert (packet.src, packet.dst) == (OWN, STATION), "to the station alone"
+    return packet
+
+
+def test_gratuitous_arp_announces_the_gateway_at_our_mac() -> None:
+    packet = sent(effects.SendGratuitousArp("wlan0", Mac.parse(STATION), GATEWAY))[ARP]
+
+    assert (packet.op, packet.hwsrc, packet.psrc, packet.pdst) == (1, OWN, "192.0.2.1", "192.0.2.1")
+
+
+def test_arp_request_asks_the_station_itself() -> None:
+    target = IPv4Address("192.0.2.7")
+    packet = sent(effects.SendArpRequest("wlan0", Mac.parse(STATION), GATEWAY, target))[ARP]
+
+    assert (packet.op, packet.hwsrc, packet.psrc, packet.pdst) == (1, OWN, "192.0.2.1", "192.0.2.7")
+
+
+def test_neighbor_advertisement_overrides_and_says_router() -> None:
+    packet = sent(effects.SendNeighborAdvertisement("wlan0", Mac.parse(STATION), IPv6Address("fe80::1")))
+
+    assert (packet[IPv6].src, packet[IPv6].dst, packet[IPv6].hlim) == ("fe80::1", "ff02::1", 255)
+    assert (packet[ICMPv6ND_NA].R, packet[ICMPv6ND_NA].S, packet[ICMPv6ND_NA].O) == (1, 0, 1)
+    assert (packet[ICMPv6ND_NA].tgt, packet[ICMPv6NDOptDstLLAddr].lladdr) == ("fe80::1", OWN)
+
+
+def test_neighbor_solicitation_is_unicast() -> None:
+    target = IPv6Address("2001:db8:44:1::7")
+    effect = effects.SendNeighborSolicitation("wlan0", Mac.parse(STATION), IPv6Address("fe80::1"), target)
+    packet = sent(effect)
+
+    assert (packet[IPv6].src, packet[IPv6].dst, packet[IPv6].hlim) == ("fe80::1", "2001:db8:44:1::7", 255)
+    assert (packet[ICMPv6ND_NS].tgt, packet[ICMPv6NDOptSrcLLAddr].lladdr) == ("2001:db8:44:1::7", OWN)
+
+
+@pytest.mark.parametrize("destination", ["192.0.2.7", "255.255.255.255"])
+def test_dhcp_reply_goes_to_the_station_even_where_ip_says_broadcast(destination: str) -> None:
+    message = DhcpMessage(op=2, message_type=MessageType.OFFER, xid=7, chaddr=Mac.parse(STATION))
+    effect = effects.SendDhcp("wlan0", Mac.parse(STATION), GATEWAY, IPv4Address(destination), message)
+    packet = sent(effect)
+
+    assert (packet[IP].src, packet[IP].dst, packet[IP].ttl) == ("192.0.2.1", destination, 64)
+    assert (packet[UDP].sport, packet[UDP].dport, packet[BOOTP].xid) == (67, 68, 7)
+    assert ("message-type", 2) in packet[DHCP].options
+    relay = sent(replace(effect, port=67))
+    assert relay[UDP].dport == 67
+
+
+def test_router_advertisement_goes_to_all_nodes_in_a_frame_to_one() -> None:
+    prefix = PrefixInformation(IPv6Network("2001:db8:44:1::/64"), False, True, 7200, 3600)
+    message = RouterAdvertisement(hop_limit=64, managed=False, other=False, lifetime=3600, prefixes=(prefix,))
+    effect = effects.SendRouterAdvertisement("wlan0", Mac.parse(STATION), IPv6Address("fe80::1"), message)
+    packet = sent(effect)
+
+    assert (packet[IPv6].src, packet[IPv6].dst, packet[IPv6].hlim) == ("fe80::1", "ff02::1", 255)
+    assert packet[ICMPv6ND_RA].routerlifetime == 3600
