@@ -15,6 +15,7 @@ import signal
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 from sroamd import config_file
 from sroamd.addresses import NodeId
@@ -23,7 +24,7 @@ from sroamd.core import status
 from sroamd.core.events import ConfigReloaded, LeasesLoaded, StopRequested
 from sroamd.core.node import Node
 from sroamd.daemon import logs, reload
-from sroamd.daemon.runtime import Doer, Runtime
+from sroamd.daemon.runtime import Runtime
 from sroamd.io.control import ControlServer
 from sroamd.io.executor import Executor, Observer, Process
 from sroamd.io.hostapd import HostapdMonitor
@@ -36,6 +37,11 @@ from sroamd.io.store import Store
 from sroamd.printable import printable
 
 log = logging.getLogger(__name__)
+
+
+class Counted(Protocol):
+    @property
+    def counters(self) -> Counter[str]: ...
 
 
 class Service:
@@ -53,6 +59,7 @@ class Service:
         names = [interface.name for interface in config.interfaces]
         self._watch = KernelWatch(names)
         self._store = None if observe else Store(Path(config.node.state_dir))
+        self._executor: Executor | Observer | None = None
         self._runtime = Runtime(Node(config, self._node_id(names), random.Random()), trace=trace)
         emit = self._runtime.emit
         flood = replace(config.flood, listen=None) if observe else config.flood
@@ -87,7 +94,7 @@ class Service:
             return NodeId(b"\x02" + os.urandom(7))
         return self._config.node.id or self._store.node_id(self._watch.burnt_in_mac(interfaces))
 
-    def _doer(self) -> Doer:
+    def _make_executor(self) -> Executor | Observer:
         process = Process(later=self._runtime.later, stop=self._runtime.end)
         if self._routes is None or self._store is None:
             return Observer(watch=self._watch, peers=self._peers, emit=self._runtime.emit, process=process)
@@ -106,7 +113,7 @@ class Service:
         if self._store is not None:
             emit(LeasesLoaded(self._store.load()))
             self._store.start(emit)
-        self._executor = self._doer()
+        self._executor = self._make_executor()
         self._runtime.begin(self._executor)
         if self._routes is not None:
             self._watch.follow(self._routes.known, self._routes.port)
@@ -116,7 +123,7 @@ class Service:
             await self._control.start()
         await self._peers.start()
         for access_point in self._access_points.values():
-            await access_point.start()
+            access_point.start()
         node = self._runtime.node.state
         log.info("node %s, id %s, is ready", printable(node.config.node.name), node.node_id)
         self._notifier.ready(self._status_line())
@@ -127,7 +134,7 @@ class Service:
         self._notifier.stopping()
         self._runtime.end()
         for access_point in self._access_points.values():
-            await access_point.stop()
+            access_point.stop()
         await self._peers.stop()
         if self._control is not None:
             await self._control.stop()
@@ -193,11 +200,12 @@ class Service:
 
     def _counters(self) -> Counter[str]:
         """The core's and every adapter's."""
-        parts = [self._runtime, self._runtime.node, self._executor, self._watch, self._packets, self._peers]
-        parts += [part for part in (self._routes, self._store, self._control) if part is not None]
+        always: list[Counted] = [self._runtime, self._runtime.node, self._watch, self._packets, self._peers]
+        perhaps: list[Counted | None] = [self._executor, self._routes, self._store, self._control]
         total: Counter[str] = Counter()
-        for part in [*parts, *self._access_points.values()]:
-            total.update(part.counters)
+        for part in [*always, *perhaps, *self._access_points.values()]:
+            if part is not None:
+                total.update(part.counters)
         return total
 
     def _status_line(self) -> str:
