@@ -14,7 +14,7 @@ AS_ROOT := $(if $(SUDO),sudo env PYTHONDONTWRITEBYTECODE=1,env) PATH="$$PATH" PY
 PIP     := python3 -m pip --quiet --quiet --disable-pip-version-check
 RUFF    := ruff --config agent/pyproject.toml
 PYTEST   = pytest -c agent/pyproject.toml --junitxml=.reports/$@.xml
-SCRIPTS := .ci/run .ci/packages
+SCRIPTS := .ci/run .ci/packages $(shell git ls-files '*.sh')
 
 # No root needed and nothing set up beyond .venv. The lab's end-to-end tests are a stage of their own.
 QUICK_TESTS := $(wildcard agent/tests molecule/lab/tests roles/sroamd/tests)
@@ -74,7 +74,8 @@ sim: ## The seeded simulation of the core, SEEDS=200 of them
 	PYTHONPATH=agent/src $(SYSTEM_PYTHON) -m sroamd.sim run --seeds $(SEEDS)
 
 bench: ## What decisions and codecs cost on this machine
-	PYTHONPATH=agent/src $(SYSTEM_PYTHON) agent/tests/benchmark.py
+	PYTHONPATH=agent/src $(SYSTEM_PYTHON) agent/tests/bench/core_paths.py
+	PYTHONPATH=agent/src $(SYSTEM_PYTHON) agent/tests/bench/flooding.py
 
 demo: $(if $(SIM),,preflight setup) ## A fleet of three APs and a station that walks through it; KEEP=1 leaves it up, SIM=1 simulates
 ifdef SIM
