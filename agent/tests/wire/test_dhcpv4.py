@@ -181,6 +181,13 @@ def test_r2132_910_max_a_reply_fits_what_the_client_takes(max_size: int) -> None
     assert list(kept.items())[: len(ACK_OPTIONS)] == list(ACK_OPTIONS.items())
 
 
+def test_r2132_910_max_the_last_octet_is_used_and_not_one_more() -> None:
+    """576 less headers of 28 and 240, message type and end leave 304: 300 in two parts."""
+    for length, size in ((300, 548), (301, 300)):
+        message = DhcpMessage(op=2, message_type=MessageType.ACK, xid=7, chaddr=STATION, options={43: b"v" * length})
+        assert len(encode(message)) == size
+
+
 def test_an_option_that_does_not_fit_makes_room_for_a_later_one_that_does() -> None:
     options = {12: b"h" * 200, 15: b"d" * 200, 119: b"s" * 20, 54: GATEWAY.packed}
     message = DhcpMessage(op=2, message_type=MessageType.OFFER, xid=7, chaddr=STATION, options=options)
