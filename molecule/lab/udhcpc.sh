@@ -7,8 +7,9 @@ event=$1
 
 # RFC 3442: destination and gateway in turn; 0.0.0.0 stands for "on the link". The router option is ignored then.
 set_routes() {
+  routes=${staticroutes:-0.0.0.0/0 ${router%% *}}
   # shellcheck disable=SC2086 # a list of words
-  set -- ${staticroutes:-"0.0.0.0/0 ${router%% *}"}
+  set -- $routes
   while [ $# -ge 2 ]; do
     if [ "$2" = 0.0.0.0 ]; then
       ip -4 route replace "$1" dev "$interface" scope link src "$ip"
