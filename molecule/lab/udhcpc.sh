@@ -1,6 +1,8 @@
 #!/bin/sh
 # What a station does with its DHCP lease: udhcpc calls this with the event as argument and the options in the
 # environment. Sets addresses and routes, and writes what happened to $LAB_STATE. Never touches resolv.conf.
+#
+# shellcheck disable=SC2154 # udhcpc sets them
 set -eu
 
 event=$1
