@@ -11,7 +11,7 @@ from sroamd.addresses import Mac, NodeId
 from sroamd.wire import arp, dhcpv4, ethernet, flood, icmpv6, udp4
 from sroamd.wire.datum import NodeRecord
 
-thorough = settings(max_examples=200, deadline=None)
+thorough = settings(max_examples=120, deadline=None)
 # With scapy on the other side an example costs milliseconds.
 against_scapy = settings(max_examples=40, deadline=None)
 
