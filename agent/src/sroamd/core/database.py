@@ -147,7 +147,7 @@ class Database:
             self._put(incoming, now)
             return Inserted(incoming)
         if held.seqno == incoming.seqno and held.value == incoming.value:
-            if incoming.expires_at <= held.expires_at + constants.SLACK:
+            if life == 0 or incoming.expires_at <= held.expires_at + constants.SLACK:
                 return Same()
             self._put(incoming, now)
             return Refreshed(incoming)

@@ -1,0 +1,323 @@
+"""A fleet in memory for the core's tests: real nodes; clock, kernel, disk, links and stations are a few lines each.
+
+A test does one thing at a node (`lab.do`), everything that follows from it at one instant happens, and the test looks
+at what each node asked for. Time passes only by `lab.wait`. Nothing here decides anything that the core decides.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from random import Random
+from typing import TypeVar
+
+from sroamd.addresses import Mac, NodeId
+from sroamd.config import Config, Dhcp4Config, InterfaceConfig, NetworkConfig, NodeConfig
+from sroamd.core import effects as do
+from sroamd.core import events as ev
+from sroamd.core.node import Node
+from sroamd.core.values import NextHop, Prefix, Route, RouteKind, StoredDatum
+from sroamd.wire.datum import association_key, ipv4_lease_key
+from sroamd.wire.dhcpv4 import DhcpMessage, MessageType
+
+T = TypeVar("T")
+
+GATEWAY = IPv4Address("192.0.2.1")
+GATEWAY6 = IPv6Address("fe80::1")
+POOL = IPv4Network("192.0.2.0/24")
+POOL6 = IPv6Network("2001:db8:44::/48")
+SERVERS = (IPv4Address("192.0.2.53"), IPv6Address("2001:db8::53"))
+NOWHERE = IPv4Address(0)
+ALICE = Mac.parse("02:00:00:00:01:07")
+BOB = Mac.parse("02:00:00:00:01:08")
+CAROL = Mac.parse("02:00:00:00:01:09")
+
+OPTION_MASK, OPTION_ROUTER, OPTION_DNS, OPTION_REQUESTED, OPTION_LIFE, OPTION_SERVER = 1, 3, 6, 50, 51, 54
+
+
+def config_of(
+    number: int, *, interfaces: tuple[str, ...] = ("wlan0",), pool: IPv4Network = POOL, **dhcp4: object
+) -> Config:
+    return Config(
+        NodeConfig(
+            f"ap{number}",
+            router_ipv4=IPv4Address(f"10.255.0.{number}"),
+            router_ipv6=IPv6Address(f"fd00:255::{number}"),
+        ),
+        NetworkConfig(pool, POOL6, pool[1], GATEWAY6, SERVERS),
+        tuple(InterfaceConfig(name) for name in interfaces),
+        dhcp4=Dhcp4Config(**dhcp4),  # type: ignore[arg-type]
+    )
+
+
+def id_of(number: int) -> NodeId:
+    return NodeId(bytes((2, 0, 0, 0xFF, 0xFE, 0, 0, number)))
+
+
+@dataclass
+class Host:
+    """A node and what is around it. `effects`: all it asked for since `forget`, in order."""
+
+    number: int
+    config: Config
+    node: Node
+    effects: list[do.Effect] = field(default_factory=list)
+    kernel: dict[Prefix, Route] = field(default_factory=dict)
+    disk: dict[bytes, tuple[StoredDatum, float]] = field(default_factory=dict)  # and when it was written
+    peers: dict[int, Host] = field(default_factory=dict)
+    disk_is_slow: bool = False
+    unwritten: list[int] = field(default_factory=list)  # tickets, while the disk is slow
+
+    def all(self, kind: type[T]) -> list[T]:
+        return [effect for effect in self.effects if isinstance(effect, kind)]
+
+    def replies(self, kind: MessageType | None = None) -> list[do.SendDhcp]:
+        return [sent for sent in self.all(do.SendDhcp) if kind in (None, sent.message.message_type)]
+
+    def forget(self) -> None:
+        self.effects.clear()
+
+    def owner(self, station: Mac, now: float) -> bytes | None:
+        """The node id that the database gives for the station; b"" when gone, None when nothing is known."""
+        datum = self.node.database.live(association_key(station), now)
+        return None if datum is None else datum.value
+
+    def address(self, station: Mac, now: float) -> IPv4Address | None:
+        return self.node.leases.address_of(station, now)
+
+    def here(self) -> set[Prefix]:
+        return {prefix for prefix, route in self.kernel.items() if route.kind is RouteKind.HERE}
+
+
+class Lab:
+    """`count` nodes, started and without stations, each connected with the next (a line)."""
+
+    def __init__(self, count: int = 1, *, links: Iterable[tuple[int, int]] | None = None, **config: object) -> None:
+        self.now = 1000.0
+        self.hosts: list[Host] = []
+        self.really_at: dict[Mac, int] = {}  # which node's radio reaches the station: it answers pings there
+        self.held: set[tuple[int, int]] = set()  # (from, to): what is sent waits for `release`
+        self._waiting: dict[tuple[int, int], deque[ev.Event]] = {}
+        self._queue: deque[tuple[Host, ev.Event]] = deque()
+        for number in range(1, count + 1):
+            self.add(config_of(number, **config))  # type: ignore[arg-type]
+        for a, b in [(n, n + 1) for n in range(1, count)] if links is None else links:
+            self.connect(a, b)
+
+    def __getitem__(self, number: int) -> Host:
+        """By the number in its name: the first is 1."""
+        return self.hosts[number - 1]
+
+    # -- nodes
+
+    def add(self, config: Config, *, number: int | None = None, start: bool = True) -> Host:
+        number = len(self.hosts) + 1 if number is None else number
+        host = Host(number, config, Node(config, id_of(number), Random(number)))
+        self.hosts.append(host)
+        if start:
+            self.start(host)
+        return host
+
+    def start(self, host: Host, *, stations: Iterable[Mac] | None = ()) -> None:
+        """In the daemon's order. `stations` None: hostapd does not say yet."""
+        data = tuple(replace(d, remaining=d.remaining - (self.now - at)) for d, at in host.disk.values())
+        self.do(host, ev.LeasesLoaded(data))
+        for index, interface in enumerate(host.config.interfaces):
+            self.do(host, ev.InterfaceChanged(interface.name, Mac(bytes((2, 0, 0, 0xEE, index, host.number)))))
+        self.do(host, ev.KernelRoutesListed(frozenset(host.kernel.values())))
+        if stations is not None:
+            for interface in host.config.interfaces:
+                self.do(host, ev.StationsListed(interface.name, frozenset(stations)))
+
+    def restart(self, number: int, *, keep_disk: bool = True, node_id: NodeId | None = None, **start: object) -> Host:
+        """The process dies and begins anew; kernel routes stay. Links are cut."""
+        host = self[number]
+        for other in list(host.peers.values()):
+            self.cut(number, other.number)
+        if not keep_disk:
+            host.disk.clear()
+        host.node = Node(host.config, node_id or id_of(number), Random(number))
+        host.unwritten.clear()
+        self.start(host, **start)  # type: ignore[arg-type]
+        return host
+
+    # -- links
+
+    def connect(self, a: int, b: int) -> None:
+        self[a].peers[b], self[b].peers[a] = self[b], self[a]
+        self._waiting.update({(a, b): deque(), (b, a): deque()})
+        self._queue.append((self[a], ev.PeerReady(b, f"ap{b}")))
+        self._queue.append((self[b], ev.PeerReady(a, f"ap{a}")))
+        self.run()
+
+    def cut(self, a: int, b: int) -> None:
+        """What is in flight is lost."""
+        del self[a].peers[b], self[b].peers[a], self._waiting[a, b], self._waiting[b, a]
+        self.held -= {(a, b), (b, a)}
+        self.do(self[a], ev.PeerClosed(b))
+        self.do(self[b], ev.PeerClosed(a))
+
+    def hold(self, a: int, b: int) -> None:
+        """From now on what either says to the other is in flight."""
+        self.held |= {(a, b), (b, a)}
+
+    def release(self, a: int, b: int) -> None:
+        """What a has said arrives at b, and from now on at once."""
+        self.held.discard((a, b))
+        waiting, self._waiting[a, b] = self._waiting[a, b], deque()
+        self._queue.extend((self[b], event) for event in waiting)
+        self.run()
+
+    # -- what happens
+
+    def do(self, host: Host | int, event: ev.Event) -> list[do.Effect]:
+        """One event and everything that follows at this instant. Returns the effects of the event itself."""
+        host = self[host] if isinstance(host, int) else host
+        effects = self._handle(host, event)
+        self.run()
+        return effects
+
+    def run(self) -> None:
+        for _ in range(100_000):
+            if not self._queue:
+                return
+            self._handle(*self._queue.popleft())
+        raise AssertionError("the nodes never come to rest")
+
+    def wait(self, seconds: float) -> None:
+        until = self.now + seconds
+        while (at := min(self._deadlines(), default=until)) <= until:
+            self.now = max(at, self.now)
+            for host in self.hosts:
+                deadline = host.node.next_deadline()
+                if deadline is not None and deadline <= self.now:
+                    self.do(host, ev.Tick())
+        self.now = until
+
+    def _deadlines(self) -> list[float]:
+        return [at for at in (host.node.next_deadline() for host in self.hosts) if at is not None]
+
+    def _handle(self, host: Host, event: ev.Event) -> list[do.Effect]:
+        effects = host.node.handle(event, self.now)
+        host.effects.extend(effects)
+        for effect in effects:
+            self._apply(host, effect)
+        return effects
+
+    def _apply(self, host: Host, effect: do.Effect) -> None:
+        match effect:
+            case do.InstallRoute(route):
+                host.kernel[route.prefix] = route
+            case do.RemoveRoute(prefix):
+                del host.kernel[prefix]
+            case do.WatchNextHops(addresses):
+                known = {a for other in self.hosts for a in routers_of(other.config)}
+                for address in sorted(addresses & known, key=str):
+                    self._queue.append((host, ev.NextHopChanged(address, NextHop("bb0", address))))
+            case do.SendUpdates(peer, updates, more):
+                self._send(host, peer, ev.UpdatesReceived(host.number, updates))
+                if more:
+                    self._queue.append((host, ev.PeerWritable(peer)))
+            case do.SendHello(peer, hello):
+                self._send(host, peer, ev.PeerSaidHello(host.number, hello))
+            case do.StoreLeases(data, ticket):
+                host.disk.update({datum.key: (datum, self.now) for datum in data})
+                if ticket is not None and host.disk_is_slow:
+                    host.unwritten.append(ticket)
+                elif ticket is not None:
+                    self._queue.append((host, ev.LeasesStored(ticket)))
+            case do.ForgetLeases(keys):
+                for key in keys:
+                    host.disk.pop(key, None)
+            case do.PollStation(interface, station):
+                if self.really_at.get(station) == host.number:
+                    self._queue.append((host, ev.ProbeAnswered(interface, station)))
+            case _:
+                pass
+
+    def _send(self, host: Host, peer: int, event: ev.Event) -> None:
+        if peer not in host.peers:
+            return
+        if (host.number, peer) in self.held:
+            self._waiting[host.number, peer].append(event)
+        else:
+            self._queue.append((host.peers[peer], event))
+
+    # -- stations
+
+    def join(self, number: int, station: Mac, interface: str = "wlan0") -> list[do.Effect]:
+        """The radio of this node is where the station is now; the former one is told nothing."""
+        self.really_at[station] = number
+        return self.do(number, ev.StationAuthorized(interface, station))
+
+    def leave(self, number: int, station: Mac, interface: str = "wlan0") -> list[do.Effect]:
+        if self.really_at.get(station) == number:
+            del self.really_at[station]
+        return self.do(number, ev.StationLeft(interface, station))
+
+    def dhcp(
+        self, number: int, message: DhcpMessage, *, interface: str = "wlan0", **frame: object
+    ) -> list[do.SendDhcp]:
+        """Send it; returns the replies of this node."""
+        host = self[number]
+        source = frame.get("source", message.chaddr)
+        source_ip = frame.get("source_ip", message.ciaddr)
+        before = len(host.replies())
+        self.do(host, ev.DhcpReceived(interface, source, source_ip, message))  # type: ignore[arg-type]
+        return host.replies()[before:]
+
+    def lease(self, number: int, station: Mac) -> IPv4Address:
+        """The whole exchange: DISCOVER, OFFER, REQUEST, ACK."""
+        (offer,) = self.dhcp(number, discover(station))
+        (ack,) = self.dhcp(number, select(station, offer.message.yiaddr))
+        assert ack.message.message_type is MessageType.ACK
+        return ack.message.yiaddr
+
+
+def routers_of(config: Config) -> set[IPv4Address | IPv6Address]:
+    return {address for address in (config.node.router_ipv4, config.node.router_ipv6) if address is not None}
+
+
+# -- what stations say
+
+
+def dhcp(kind: MessageType, station: Mac, options: dict[int, bytes] | None = None, **fields: object) -> DhcpMessage:
+    return DhcpMessage(op=1, message_type=kind, xid=7, chaddr=station, options=options or {}, **fields)  # type: ignore[arg-type]
+
+
+def discover(station: Mac, requested: IPv4Address | None = None, **fields: object) -> DhcpMessage:
+    options = {} if requested is None else {OPTION_REQUESTED: requested.packed}
+    return dhcp(MessageType.DISCOVER, station, options, **fields)
+
+
+def select(station: Mac, address: IPv4Address, server: IPv4Address = GATEWAY, **fields: object) -> DhcpMessage:
+    options = {OPTION_REQUESTED: address.packed, OPTION_SERVER: server.packed}
+    return dhcp(MessageType.REQUEST, station, options, **fields)
+
+
+def init_reboot(station: Mac, address: IPv4Address) -> DhcpMessage:
+    return dhcp(MessageType.REQUEST, station, {OPTION_REQUESTED: address.packed})
+
+
+def renew(station: Mac, address: IPv4Address) -> DhcpMessage:
+    """As it is sent when renewing (unicast) and when rebinding (broadcast)."""
+    return dhcp(MessageType.REQUEST, station, ciaddr=address)
+
+
+def decline(station: Mac, address: IPv4Address, server: IPv4Address = GATEWAY) -> DhcpMessage:
+    return dhcp(MessageType.DECLINE, station, {OPTION_REQUESTED: address.packed, OPTION_SERVER: server.packed})
+
+
+def release(station: Mac, address: IPv4Address, server: IPv4Address = GATEWAY) -> DhcpMessage:
+    return dhcp(MessageType.RELEASE, station, {OPTION_SERVER: server.packed}, ciaddr=address)
+
+
+def mac(number: int) -> Mac:
+    """One of many stations."""
+    return Mac(bytes((2, 0, 0, 1)) + number.to_bytes(2, "big"))
+
+
+def lease_of(address: IPv4Address) -> bytes:
+    return ipv4_lease_key(address)
