@@ -11,13 +11,8 @@ from sroamd.core.database import Database, Datum, Stale
 from sroamd.core.seqno import HALF, MODULUS, is_newer
 from sroamd.wire.flood import Update
 
-KEYS = (
-    bytes((0, 192, 0, 2, 7)),
-    bytes((0, 192, 0, 2, 8)),
-    bytes((1, *range(8))),
-    bytes((2, 2, 0, 0, 0, 0, 7)),
-    b"\x63x",
-)
+LEASES = (bytes((0, 192, 0, 2, 7)), bytes((0, 192, 0, 2, 8)), bytes((1, *range(8))))
+KEYS = (*LEASES, bytes((2, 2, 0, 0, 0, 0, 7)), b"\x63x")
 NOW = 50.0
 
 few = settings(max_examples=60, deadline=None)
