@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Self
 
 
@@ -19,13 +20,9 @@ class _Octets(bytes):
     @classmethod
     def parse(cls, text: str) -> Self:
         """From "02:00:00:00:00:07". Raises ValueError with the reason."""
-        parts = text.strip().split(":")
-        if len(parts) != cls.length or not all(len(part) == 2 for part in parts):
+        if not re.fullmatch(r"[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){%d}" % (cls.length - 1), text):
             raise ValueError(f"{text!r} is not {cls.length} octets in hexadecimal with colons between")
-        try:
-            return cls(bytes(int(part, 16) for part in parts))
-        except ValueError as error:
-            raise ValueError(f"{text!r} is not hexadecimal") from error
+        return cls(bytes.fromhex(text.replace(":", "")))
 
     def __str__(self) -> str:
         return self.hex(":")
