@@ -1,0 +1,161 @@
+"""What we say to the kernel and what we read, judged by pyroute2's own parser."""
+
+from __future__ import annotations
+
+import socket
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+import pytest
+from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
+from pyroute2.netlink.rtnl.rtmsg import rtmsg
+
+from sroamd.addresses import Mac
+from sroamd.core.effects import InstallRoute, RemoveRoute
+from sroamd.core.values import NextHop, Route, RouteKind
+from sroamd.io import netlink
+from sroamd.io.netlink import RouteMessage
+from sroamd.io.route_socket import RouteSocket
+
+V4, V6 = IPv4Network("192.0.2.7/32"), IPv6Network("2001:db8:44:7::/64")
+INDEX = 5
+BASE = {"table": 254, "type": 1, "tos": 0, "src_len": 0}
+
+
+def oracle(octets: bytes) -> tuple[dict[str, object], dict[str, object]]:
+    """(header fields, attributes) as pyroute2 reads them."""
+    message = rtmsg(octets)
+    message.decode()
+    fields = {
+        key: message[key] for key in ("family", "dst_len", "src_len", "tos", "table", "proto", "scope", "type", "flags")
+    }
+    return {**message["header"], **{"rt_" + key: value for key, value in fields.items()}}, dict(message["attrs"])
+
+
+def encoded(change: InstallRoute | RemoveRoute) -> list[bytes]:
+    routes = RouteSocket(lambda name: INDEX)
+    try:
+        return routes._encode(change)
+    finally:
+        routes.close()
+
+
+@pytest.mark.parametrize(
+    ("prefix", "gateway", "scope", "onlink", "attributes"),
+    [
+        (V4, None, 253, False, {}),
+        (V4, IPv4Address("10.255.0.2"), 0, True, {"RTA_GATEWAY": "10.255.0.2"}),
+        (V4, IPv6Address("fe80::2"), 0, True, {"RTA_VIA": {"family": socket.AF_INET6, "addr": "fe80::2"}}),
+        (V6, None, 0, False, {}),
+        (V6, IPv6Address("fe80::2"), 0, False, {"RTA_GATEWAY": "fe80::2"}),
+        (V6, IPv6Address("fd00:255::2"), 0, True, {"RTA_GATEWAY": "fd00:255::2"}),
+    ],
+)
+@pytest.mark.parametrize("kind", list(RouteKind))
+def test_install_says_what_ip_route_replace_says(
+    prefix: IPv4Network | IPv6Network,
+    gateway: IPv4Address | IPv6Address | None,
+    scope: int,
+    onlink: bool,
+    attributes: dict[str, object],
+    kind: RouteKind,
+) -> None:
+    (octets,) = encoded(InstallRoute(Route(prefix, kind, NextHop("bb0", gateway))))
+    header, found = oracle(octets)
+
+    assert header["length"] == len(octets)
+    assert len(octets) % 4 == 0, "several stand behind one another in one write"
+    assert (header["type"], header["flags"]) == (24, 0x505)  # RTM_NEWROUTE; REQUEST, ACK, REPLACE, CREATE
+    assert (header["rt_table"], header["rt_type"], header["rt_proto"]) == (254, 1, kind)
+    assert (header["rt_scope"], header["rt_dst_len"]) == (scope, prefix.prefixlen)
+    assert bool(header["rt_flags"] & 4) is onlink  # type: ignore[operator]
+    expected = {"RTA_DST": str(prefix.network_address), "RTA_PRIORITY": 64, "RTA_OIF": INDEX, **attributes}
+    assert found == expected
+
+
+@pytest.mark.parametrize("prefix", [V4, V6])
+def test_removal_names_metric_and_protocol_so_that_it_hits_ours_only(prefix: IPv4Network | IPv6Network) -> None:
+    requests = [oracle(octets) for octets in encoded(RemoveRoute(prefix))]
+
+    assert [header["rt_proto"] for header, _ in requests] == list(RouteKind), "any of ours, where we do not know which"
+    for header, found in requests:
+        assert (header["type"], header["flags"], header["rt_scope"]) == (25, 0x005, 255)
+        assert found == {"RTA_DST": str(prefix.network_address), "RTA_PRIORITY": 64}
+
+
+@pytest.mark.parametrize(
+    "expected",
+    [
+        RouteMessage(V4, 254, 44, 1, 64, 5, None),
+        RouteMessage(V4, 254, 42, 1, 1024, 5, IPv4Address("10.255.0.2")),
+        RouteMessage(IPv4Network("0.0.0.0/0"), 254, 3, 1, 0, 5, IPv4Address("10.99.0.1")),
+        RouteMessage(V6, 254, 45, 1, 64, 6, IPv6Address("fe80::2")),
+        RouteMessage(IPv6Network("::/0"), 1000, 3, 7, 0, 0, None),
+    ],
+)
+def test_route_messages_are_read_as_they_were_meant(expected: RouteMessage) -> None:
+    message = rtmsg()
+    v4 = isinstance(expected.prefix, IPv4Network)
+    message["family"], message["dst_len"] = socket.AF_INET if v4 else socket.AF_INET6, expected.prefix.prefixlen
+    message["table"], message["proto"], message["type"] = min(expected.table, 252), expected.protocol, expected.kind
+    attributes: list[tuple[str, object]] = [("RTA_TABLE", expected.table)]
+    if expected.prefix.prefixlen:
+        attributes.append(("RTA_DST", str(expected.prefix.network_address)))
+    if expected.metric:
+        attributes.append(("RTA_PRIORITY", expected.metric))
+    if expected.interface_index:
+        attributes.append(("RTA_OIF", expected.interface_index))
+    if expected.gateway is not None:
+        attributes.append(("RTA_GATEWAY", str(expected.gateway)))
+    message["attrs"] = attributes
+    message.encode()
+    (read,) = netlink.messages(bytes(message.data))
+
+    assert netlink.parse_route(read.body) == expected
+
+
+def test_first_of_several_next_hops_counts() -> None:
+    message = rtmsg()
+    message["family"], message["dst_len"], message["table"] = socket.AF_INET, 32, 254
+    hops = [{"oif": 5, "attrs": [("RTA_GATEWAY", "10.255.0.2")]}, {"oif": 6, "attrs": [("RTA_GATEWAY", "10.255.0.3")]}]
+    message["attrs"] = [("RTA_DST", "192.0.2.7"), ("RTA_MULTIPATH", hops)]
+    message.encode()
+    (read,) = netlink.messages(bytes(message.data))
+    route = netlink.parse_route(read.body)
+
+    assert route is not None
+    assert (route.interface_index, route.gateway) == (5, IPv4Address("10.255.0.2"))
+
+
+def test_gateway_of_the_other_family_is_read() -> None:
+    (octets,) = encoded(InstallRoute(Route(V4, RouteKind.DEMOTED, NextHop("bb0", IPv6Address("fe80::2")))))
+    (read,) = netlink.messages(octets)
+
+    assert netlink.parse_route(read.body) == RouteMessage(V4, 254, 45, 1, 64, INDEX, IPv6Address("fe80::2"))
+
+
+@pytest.mark.parametrize("up", [True, False])
+def test_link_messages_are_read(up: bool) -> None:
+    message = ifinfmsg()
+    message["index"], message["flags"] = 7, 1 if up else 0
+    message["attrs"] = [("IFLA_IFNAME", "wlan0"), ("IFLA_ADDRESS", "02:00:00:00:00:01")]
+    message.encode()
+    (read,) = netlink.messages(bytes(message.data))
+    link = netlink.parse_link(read.body + netlink.attribute(54, Mac.parse("00:00:5e:00:53:01")))  # IFLA_PERM_ADDRESS
+
+    assert (link.index, link.name, link.up) == (7, "wlan0", up)
+    assert (link.mac, link.burnt_in) == (Mac.parse("02:00:00:00:00:01"), Mac.parse("00:00:5e:00:53:01"))
+
+
+@pytest.mark.parametrize("octets", [b"", b"\x10", b"\xff\xff\xff\xff" * 4, bytes(16), bytes(64)])
+def test_nonsense_ends_the_walk(octets: bytes) -> None:
+    assert list(netlink.messages(octets)) == []
+
+
+def test_unknown_interface_is_an_error_that_names_it() -> None:
+    routes = RouteSocket(lambda name: None)
+    (failure,) = routes.apply([InstallRoute(Route(V4, RouteKind.HERE, NextHop("wlan9", None)))])
+    routes.close()
+
+    assert failure.error.strerror == "No such device: wlan9"
+    assert routes.known == {}
+    assert routes.counters["route_failures"] == 1
