@@ -96,8 +96,10 @@ def _build_base(distribution: Distribution, target: Path) -> None:
     options = ['Acquire::Languages "none";', *transport_options()]
     _narrated(
         [
-            # Its own mount namespace: a killed build leaves no mount of the machine's /dev behind.
-            "unshare", "--mount", "--propagation", "private",
+            # Dies with this process, with all its children, and takes its mounts of the machine's /dev along: a
+            # build that is killed leaves nothing that runs on in a directory which the next one begins by removing.
+            "setpriv", "--pdeathsig", "KILL",
+            "unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc",
             "mmdebstrap", "--mode=root", "--variant=minbase", f"--include={','.join(BASE_PACKAGES)}",
             *(f"--aptopt={option}" for option in options),
             *(f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in _UNWANTED_DOCUMENTS),
