@@ -13,7 +13,7 @@ SUDO    := $(if $(filter-out 0,$(shell id -u)),$(shell command -v sudo))
 AS_ROOT := $(if $(SUDO),sudo env PYTHONDONTWRITEBYTECODE=1,env) PATH="$$PATH" PYTHONPATH=molecule
 PIP     := python3 -m pip --quiet --quiet --disable-pip-version-check
 RUFF    := ruff --config agent/pyproject.toml
-PYTEST   = pytest -c agent/pyproject.toml --junitxml=.reports/$@.xml
+PYTEST   = pytest -c agent/pyproject.toml --rootdir=. --junitxml=.reports/$@.xml
 SCRIPTS := .ci/run .ci/packages $(shell git ls-files '*.sh')
 
 # No root needed and nothing set up beyond .venv. The lab's end-to-end tests are a stage of their own.
@@ -40,7 +40,7 @@ $(STAMP): # named after what it was made from, so a changed pin makes it anew
 	@echo "==> Setting up .venv with the pinned tools (a minute or two, once)"
 	@$(SYSTEM_PYTHON) -m venv .venv
 	@$(PIP) install -r $(PINS)
-	@$(PIP) install --no-deps --no-build-isolation --editable agent
+	@$(PIP) install --no-deps --no-build-isolation --editable ./agent
 	@rm -f .venv/.made-from-* && touch $@
 
 pins: $(STAMP) ## Write what is installed in .venv to agent/requirements-dev.txt
@@ -88,5 +88,5 @@ demo-down: ## Remove what `make demo KEEP=1` left up (root or sudo)
 	@$(AS_ROOT) python3 -m lab.demo --down
 
 clean: ## Remove .venv and what the tools left in the tree
-	rm -rf .venv .reports .mypy_cache .ruff_cache .hypothesis .ansible .cache
+	rm -rf .venv .reports .pytest_cache .mypy_cache .ruff_cache .hypothesis .ansible .cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
