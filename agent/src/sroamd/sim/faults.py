@@ -30,6 +30,8 @@ class Trouble:
             world.time.at(self._rng.uniform(0, scenario.appear_within), self._move, station)
         for _ in range(scenario.slow_nodes):
             self._rng.choice(world.machines).service = scenario.service_time
+        for _ in range(scenario.blackouts):
+            world.time.at(self._some_time(scenario), self._blackout)
         for number in range(scenario.partitions):
             self._plan_partition(number + 1)
         for _ in range(scenario.broken_connections):
@@ -114,6 +116,10 @@ class Trouble:
         if not self._over and machine.powered:
             self._world.power_off(machine)
             self._world.time.after(self._rng.uniform(*DOWN_POWER), self._world.start, machine)
+
+    def _blackout(self) -> None:
+        for machine in self._world.machines:
+            self._power_loss(machine)
 
     def _disk_loss(self, machine: Machine) -> None:
         if not self._over and machine.powered:

@@ -44,7 +44,7 @@ class End:
 
     @property
     def alive(self) -> bool:
-        return self.is_open and self.machine.process == self.process and self.machine.running
+        return self.is_open and self.machine.process == self.process and self.machine.node is not None
 
 
 class Connection:

@@ -231,10 +231,10 @@ class Network:
                 index = parent[index]
             return index
 
-        for connection in self._connections.values():
-            ends = connection.ends
-            if connection not in self._held and all(end.alive for end in ends):
-                a, b = (root(end.machine.index) for end in ends)
+        for end, connection in self._connections.items():
+            dialler, listener = connection.ends
+            if end is dialler and connection not in self._held and dialler.alive and listener.alive:
+                a, b = root(dialler.machine.index), root(listener.machine.index)
                 parent[max(a, b)] = min(a, b)
         component = tuple(root(index) for index in range(len(parent)))
         if not self._components or self._components[-1][1] != component:

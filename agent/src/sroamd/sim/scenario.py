@@ -37,8 +37,10 @@ class Scenario:
     kills: int = 0  # of the agent's process
     power_losses: int = 0
     disk_losses: int = 0
+    blackouts: int = 0  # all nodes lose power at once, and get it back one by one
     slow_nodes: int = 0
     service_time: float = 0.003  # of a slow node, mean, for one event
+    budget: int = 3_000_000  # actions of the whole run, beyond which it is endless
 
     @property
     def servers(self) -> int:
@@ -112,5 +114,6 @@ def of_seed(seed: int, nodes: int, stations: int) -> Scenario:
         kills=rng.randint(0, most),
         power_losses=rng.randint(0, most),
         disk_losses=rng.randint(0, 1) if most else 0,
+        blackouts=0 if calm else rng.choice((0, 0, 1)),
         slow_nodes=rng.randint(0, 2) if most else 0,
     )

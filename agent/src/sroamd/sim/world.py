@@ -31,7 +31,7 @@ class World:
         self.seed = seed
         self.scenario = scenario
         self.rng = Random(seed)
-        self.time = VirtualTime(budget=10_000_000)
+        self.time = VirtualTime(scenario.budget)
         self.trace = Trace(say)
         self.counters: Counter[str] = Counter()
         self.network = Network(self.time, self._new_rng(), scenario.link_delay, scenario.octets)
