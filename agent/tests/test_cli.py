@@ -1,0 +1,205 @@
+"""sroamctl as a process of its own, against the real control server, with the answers of a node that the test makes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from ipaddress import IPv4Address
+from pathlib import Path
+
+import pytest
+
+import sroamd
+from sroamd import cli
+from sroamd.addresses import Mac, NodeId
+from sroamd.config import Config, ControlConfig
+from sroamd.config_file import parse
+from sroamd.core import status
+from sroamd.core.events import InterfaceChanged, KernelRoutesListed, LeasesLoaded, StationsListed
+from sroamd.core.node import Node
+from sroamd.core.values import StoredDatum
+from sroamd.io.control import ControlServer
+from sroamd.wire.datum import ipv4_lease_key
+
+CONFIG = """
+[node]
+name = "ap1"
+[network]
+ipv4_prefix = "192.0.2.0/24"
+ipv6_prefix = "2001:db8:44::/48"
+ipv4_gateway = "192.0.2.1"
+ipv6_gateway = "fe80::1"
+[[interface]]
+name = "wlan0"
+"""
+PHONE = Mac.parse("02:00:00:00:00:07")
+SOURCE = str(Path(sroamd.__file__).parents[1])
+
+
+def config() -> Config:
+    return parse(CONFIG, "ap.toml")
+
+
+def node(*, attached: bool = True) -> Node:
+    """A node with one station, which has an address."""
+    one = Node(config(), NodeId(bytes(7) + b"\x01"), random.Random(1))
+    lease = StoredDatum(ipv4_lease_key(IPv4Address("192.0.2.7")), bytes(PHONE), 4, 1800.0)
+    one.handle(LeasesLoaded((lease,)), 0.0)
+    one.handle(InterfaceChanged("wlan0", Mac.parse("02:00:00:00:01:01")), 0.0)
+    one.handle(KernelRoutesListed(frozenset()), 0.0)
+    if attached:
+        one.handle(StationsListed("wlan0", frozenset({PHONE})), 0.0)
+    return one
+
+
+@contextmanager
+def agent(path: Path, one: Node) -> Iterator[None]:
+    """The control server of a node, in a thread of its own as long as the context lasts."""
+    started, stop = threading.Event(), asyncio.Event()
+    loop = asyncio.new_event_loop()
+
+    async def serve() -> None:
+        server = ControlServer(str(path), lambda topic, argument: status.report(one, topic, argument, 1.0))
+        await server.start()
+        started.set()
+        await stop.wait()
+        await server.stop()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
+    thread.start()
+    try:
+        assert started.wait(5)
+        yield
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join()
+        loop.close()
+
+
+def sroamctl(path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "sroamd.cli", "--socket", str(path), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        env={**os.environ, "PYTHONPATH": SOURCE},
+        check=False,
+    )
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "control.sock"
+
+
+def test_the_default_socket_is_the_daemon_s() -> None:
+    assert ControlConfig().socket == cli.DEFAULT_SOCKET
+
+
+@pytest.mark.parametrize("station", ["02:00:00:00:00:07", "192.0.2.7"])
+def test_where_finds_a_station(path: Path, station: str) -> None:
+    with agent(path, node()):
+        found = sroamctl(path, "where", station)
+    assert (found.returncode, found.stderr) == (0, "")
+    lines = dict(line.split(maxsplit=1) for line in found.stdout.splitlines())
+    assert (lines["station"], lines["node"], lines["ipv4"]) == (str(PHONE), "ap1", "192.0.2.7")
+
+
+@pytest.mark.parametrize("station", ["192.0.2.99", "02:00:00:00:00:99", "phone\x1b[2J"])
+def test_where_of_a_stranger_says_so_and_exits_with_one(path: Path, station: str) -> None:
+    with agent(path, node()):
+        missing = sroamctl(path, "where", station)
+    assert (missing.returncode, missing.stdout) == (1, "")
+    assert missing.stderr.startswith("sroamctl: ")
+    assert "\x1b" not in missing.stderr
+
+
+def test_tables_have_a_line_for_each_record(path: Path) -> None:
+    with agent(path, node()):
+        stations, routes, database, peers = (
+            sroamctl(path, topic).stdout.splitlines() for topic in ("stations", "routes", "database", "peers")
+        )
+    assert stations[0].split()[:4] == ["STATION", "NODE", "INTERFACE", "IPV4"]
+    assert stations[1].split()[:4] == [str(PHONE), "ap1", "wlan0", "192.0.2.7"]
+    assert any(line.split()[:3] == ["192.0.2.7/32", "here", "wlan0"] for line in routes)
+    assert any(line.split()[:3] == ["ipv4", "192.0.2.7", str(PHONE)] for line in database)
+    assert peers == ["none"]
+
+
+def test_json_is_the_result_itself(path: Path) -> None:
+    with agent(path, node()):
+        printed = sroamctl(path, "--json", "stations")
+        missing = sroamctl(path, "--json", "where", "192.0.2.99")
+    (station,) = json.loads(printed.stdout)
+    assert (station["station"], station["ipv4"]) == (str(PHONE), ["192.0.2.7"])
+    assert (missing.returncode, missing.stdout) == (1, "")
+
+
+def test_status_tells_by_its_exit_whether_the_node_is_well(path: Path) -> None:
+    with agent(path, node()):
+        well = sroamctl(path, "status")
+    assert well.returncode == 0
+    assert ["health", "ok"] in [line.split() for line in well.stdout.splitlines()]
+    with agent(path, node(attached=False)):
+        unwell = sroamctl(path, "status")
+        as_json = sroamctl(path, "--json", "status")
+    assert (unwell.returncode, as_json.returncode) == (1, 1)
+    assert "health    NOT WELL" in unwell.stdout
+    assert "problems:\n  not attached to hostapd" in unwell.stdout
+    assert json.loads(as_json.stdout)["healthy"] is False
+
+
+@pytest.mark.parametrize("arguments", [[], ["weather"], ["where"], ["status", "now"], ["--colour", "status"]])
+def test_wrong_usage_exits_with_two(path: Path, arguments: list[str]) -> None:
+    wrong = sroamctl(path, *arguments)
+    assert wrong.returncode == 2
+    assert "usage: sroamctl" in wrong.stderr
+
+
+def test_without_an_agent_it_says_what_to_do_and_exits_with_three(path: Path) -> None:
+    absent = sroamctl(path, "status")
+    assert (absent.returncode, absent.stdout) == (3, "")
+    assert absent.stderr == (
+        f"sroamctl: cannot reach sroamd at {path}: No such file or directory; see systemctl status sroamd\n"
+    )
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(path))
+    assert "Connection refused; see systemctl status sroamd" in sroamctl(path, "status").stderr
+
+
+def test_an_answer_that_breaks_off_is_no_answer(path: Path) -> None:
+    def hang_up(server: socket.socket) -> None:
+        with server.accept()[0] as client:
+            client.recv(100)
+            client.sendall(b'{"result": [')
+
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        server.listen()
+        thread = threading.Thread(target=hang_up, args=(server,))
+        thread.start()
+        broken = sroamctl(path, "stations")
+        thread.join()
+    assert broken.returncode == 3
+    assert "its answer broke off" in broken.stderr
+
+
+def test_it_may_be_cut_short_by_its_reader(path: Path) -> None:
+    with agent(path, node()):
+        shown = subprocess.run(
+            f"'{sys.executable}' -m sroamd.cli --socket '{path}' database | true",
+            shell=True,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PYTHONPATH": SOURCE},
+            check=False,
+        )
+    assert shown.stderr == ""
