@@ -45,7 +45,7 @@ def station_addresses(interface: str, gateways: Iterable[str]) -> Iterator[str]:
     for missing in sorted(set(gateways) - found.keys()):
         yield f"{interface} lacks the shared address {missing}; see networkctl status {interface}"
     for other in sorted(found.keys() - set(gateways)):
-        yield f"{interface} has the address {other}, beside the shared ones; remove it: ip address del {other} dev ..."
+        yield f"{interface} has the address {other} beside the shared ones; `ip address del {other} dev {interface}`"
     for address, each in found.items():
         if each.get("tentative") or each.get("dadfailed"):
             yield f"{interface}: the kernel looks for duplicates of {address}"

@@ -240,8 +240,8 @@ def check_router_addresses(variables: Variables, _: bool) -> Iterator[str]:
 
 def check_names(variables: Variables, is_ap: bool) -> Iterator[str]:
     name = str(variables["sroamd_node_name"])
-    if not name.isprintable() or name != name.strip() or not 0 < len(name.encode()) <= NODE_NAME_MAX:
-        yield f"sroamd_node_name {name!r} is no name; write 1 to {NODE_NAME_MAX} visible characters"
+    if not name.isprintable() or not re.fullmatch(r"\S+", name) or len(name.encode()) > NODE_NAME_MAX:
+        yield f"sroamd_node_name {name!r} is no name; write 1 to {NODE_NAME_MAX} visible characters without spaces"
     stations = [str(each["name"]) for each in variables["sroamd_interfaces"]]
     backbone = [str(each) for each in variables["sroamd_backbone_interfaces"]]
     if is_ap and not stations:

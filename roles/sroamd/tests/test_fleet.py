@@ -1,0 +1,243 @@
+"""Broken inventories: what is said about each, and that a good one passes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+Inventory = tuple[dict[str, dict[str, Any]], dict[str, list[str]]]
+
+APS = ["ap1", "ap2", "ap3"]
+SERVERS = ["flood1"]
+
+
+def good() -> Inventory:
+    common = {
+        "sroamd_ipv4_prefix": "192.0.2.0/24",
+        "sroamd_ipv6_prefix": "2001:db8:44::/48",
+        "sroamd_backbone_interfaces": ["eth1"],
+        "sroamd_ssid": "Example",
+        "sroamd_passphrase": "correct horse",
+        "sroamd_country": "DE",
+        "inventory_dir": "/tmp",
+    }
+    hosts = {
+        host: {**common, "sroamd_router_ipv4": f"10.255.0.{number}", "sroamd_router_ipv6": f"fd00:255::{number}"}
+        for number, host in enumerate(APS + SERVERS, 1)
+    }
+    return hosts, {"sroamd_aps": APS, "sroamd_servers": SERVERS}
+
+
+def everywhere(**changes: Any) -> Inventory:
+    hosts, groups = good()
+    for variables in hosts.values():
+        variables.update(changes)
+    return hosts, groups
+
+
+def on(host: str, **changes: Any) -> Inventory:
+    hosts, groups = good()
+    hosts[host].update(changes)
+    return hosts, groups
+
+
+def without(host: str, name: str) -> Inventory:
+    hosts, groups = good()
+    del hosts[host][name]
+    return hosts, groups
+
+
+def test_a_good_inventory_has_no_problem(fleet: ModuleType) -> None:
+    assert fleet.check_fleet(*good()) == []
+
+
+BROKEN: dict[str, tuple[Inventory, list[str]]] = {
+    "duplicate node name": (
+        on("ap2", sroamd_node_name="ap1"),
+        ["ap2: sroamd_node_name is ap1, which ap1 has too; each host needs its own"],
+    ),
+    "duplicate router address, written differently": (
+        on("ap3", sroamd_router_ipv6="fd00:255:0::1"),
+        ["ap3: sroamd_router_ipv6 is fd00:255:0::1, which ap1 has too; each host needs its own"],
+    ),
+    "impossible prefix": (
+        everywhere(sroamd_ipv4_prefix="192.0.2.0/33"),
+        [
+            "ap1, ap2, ap3 and 1 more: sroamd_ipv4_prefix is 192.0.2.0/33, which is no IPv4 prefix; "
+            "write one like 192.0.2.0/24"
+        ],
+    ),
+    "prefix with host bits": (
+        everywhere(sroamd_ipv4_prefix="192.0.2.1/24", sroamd_ipv4_gateway="192.0.2.1"),
+        [
+            "ap1, ap2, ap3 and 1 more: sroamd_ipv4_prefix is 192.0.2.1/24, which is no IPv4 prefix; "
+            "192.0.2.0/24 is the prefix"
+        ],
+    ),
+    "IPv6 where IPv4 belongs": (
+        everywhere(sroamd_ipv4_prefix="2001:db8::/32", sroamd_ipv4_gateway="192.0.2.1"),
+        [
+            "ap1, ap2, ap3 and 1 more: sroamd_ipv4_prefix is 2001:db8::/32, which is no IPv4 prefix; "
+            "write one like 192.0.2.0/24"
+        ],
+    ),
+    "pool too small": (
+        everywhere(sroamd_ipv4_prefix="192.0.2.0/25"),
+        ["ap1, ap2, ap3 and 1 more: sroamd_ipv4_prefix is 192.0.2.0/25, too small; it has to be a /24 or larger"],
+    ),
+    "IPv6 pool too small": (
+        everywhere(sroamd_ipv6_prefix="2001:db8:44::/60"),
+        ["ap1, ap2, ap3 and 1 more: sroamd_ipv6_prefix is 2001:db8:44::/60, too small; it has to be a /56 or larger"],
+    ),
+    "not a prefix for hosts": (
+        everywhere(sroamd_ipv4_prefix="127.0.0.0/8"),
+        [
+            "ap1, ap2, ap3 and 1 more: sroamd_ipv4_prefix is 127.0.0.0/8, which is not for hosts; "
+            "write one like 192.0.2.0/24"
+        ],
+    ),
+    "prefixes differ": (
+        on("ap2", sroamd_ipv4_prefix="198.51.100.0/24", sroamd_ipv4_gateway="198.51.100.1"),
+        [
+            "the fleet: sroamd_ipv4_prefix differs between hosts ('192.0.2.0/24' on ap1, '198.51.100.0/24' on ap2); "
+            "it has to be the same on all",
+            "the fleet: sroamd_ipv4_gateway differs between hosts ('192.0.2.1' on ap1, '198.51.100.1' on ap2); "
+            "it has to be the same on all",
+        ],
+    ),
+    "anycast address outside its prefix": (
+        everywhere(sroamd_ipv4_gateway="203.0.113.1"),
+        [
+            "ap1, ap2, ap3 and 1 more: sroamd_ipv4_gateway is 203.0.113.1, outside sroamd_ipv4_prefix 192.0.2.0/24; "
+            "write one inside it, for example 192.0.2.1"
+        ],
+    ),
+    "anycast address is the broadcast address": (
+        everywhere(sroamd_ipv4_gateway="192.0.2.255"),
+        [
+            "ap1, ap2, ap3 and 1 more: sroamd_ipv4_gateway is 192.0.2.255, the broadcast address of 192.0.2.0/24; "
+            "write one inside it, for example 192.0.2.1"
+        ],
+    ),
+    "IPv6 gateway not link-local": (
+        everywhere(sroamd_ipv6_gateway="2001:db8:44::1"),
+        [
+            "ap1, ap2, ap3 and 1 more: sroamd_ipv6_gateway is 2001:db8:44::1, which is not link-local; "
+            "write one of fe80::/64, for example fe80::1"
+        ],
+    ),
+    "router address outside its prefix": (
+        on("ap1", sroamd_router_ipv4="192.0.2.9"),
+        [
+            "ap1: sroamd_router_ipv4 is 192.0.2.9, outside sroamd_router_ipv4_prefix 10.255.0.0/24; "
+            "write one inside it, for example 10.255.0.1"
+        ],
+    ),
+    "router prefix among the stations": (
+        everywhere(sroamd_ipv4_prefix="10.0.0.0/8", sroamd_ipv4_gateway="10.0.0.1"),
+        [
+            "ap1, ap2, ap3 and 1 more: sroamd_router_ipv4_prefix 10.255.0.0/24 overlaps sroamd_ipv4_prefix 10.0.0.0/8, "
+            "where only stations are; write one outside it"
+        ],
+    ),
+    "unknown variable": (
+        on("ap1", sroamd_namesevers=["192.0.2.53"]),
+        ["ap1: sroamd_namesevers is no variable of the role; did you mean sroamd_nameservers?"],
+    ),
+    "missing variable": (
+        without("ap1", "sroamd_router_ipv4"),
+        ["ap1: missing required arguments: sroamd_router_ipv4"],
+    ),
+    "choice that there is not": (
+        on("ap1", sroamd_security="wep"),
+        ["ap1: value of sroamd_security must be one of: wpa2-psk, wpa3-sae, wpa2-wpa3, got: wep"],
+    ),
+    "wrong type": (
+        on("ap1", sroamd_mtu="large"),
+        [
+            "ap1: argument 'sroamd_mtu' is of type str and we were unable to convert to int: "
+            "\"'large'\" cannot be converted to an int"
+        ],
+    ),
+    "node name with a space": (
+        on("ap1", sroamd_node_name="ap 1"),
+        ["ap1: sroamd_node_name 'ap 1' is no name; write 1 to 63 visible characters without spaces"],
+    ),
+    "interface named twice": (
+        on("ap1", sroamd_backbone_interfaces=["wlan0"]),
+        ["ap1: interface wlan0 is named twice; stations and backbone need interfaces of their own"],
+    ),
+    "interface name too long": (
+        on("ap1", sroamd_backbone_interfaces=["a-very-long-name"]),
+        ["ap1: 'a-very-long-name' is no interface name; write one as `ip link` shows it"],
+    ),
+    "access point without backbone": (
+        on("ap1", sroamd_backbone_interfaces=[]),
+        ["ap1: sroamd_backbone_interfaces is empty; name the interface that leads to the other nodes"],
+    ),
+    "access point without stations": (
+        on("ap1", sroamd_interfaces=[]),
+        ["ap1: sroamd_interfaces is empty; name the interface with the stations, or move the host to sroamd_servers"],
+    ),
+    "number out of range": (
+        everywhere(sroamd_dhcp_lease_time=5),
+        ["ap1, ap2, ap3 and 1 more: sroamd_dhcp_lease_time is 5; write 60 to 86400"],
+    ),
+    "no country": (
+        everywhere(sroamd_country=""),
+        ["ap1, ap2, ap3: sroamd_country is ''; write two capital letters, for example DE"],
+    ),
+    "802.1X without users": (
+        everywhere(sroamd_hostapd_driver="wired"),
+        ["ap1, ap2, ap3: sroamd_eap_users is empty; with sroamd_hostapd_driver wired somebody has to be let in"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("inventory", "sentences"), BROKEN.values(), ids=BROKEN.keys())
+def test_a_broken_inventory_is_described(fleet: ModuleType, inventory: Inventory, sentences: list[str]) -> None:
+    assert fleet.check_fleet(*inventory) == sentences
+
+
+def test_a_host_in_both_groups_is_named(fleet: ModuleType) -> None:
+    hosts, groups = good()
+    assert fleet.check_fleet(hosts, {**groups, "sroamd_servers": ["flood1", "ap2"]}) == [
+        "ap2: is in sroamd_aps and in sroamd_servers; leave it in one"
+    ]
+
+
+def test_a_fleet_without_access_points_is_none(fleet: ModuleType) -> None:
+    assert fleet.check_fleet({}, {}) == ["group sroamd_aps: has no host; name the access points in it"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda: on("ap2", sroamd_passphrase="another secret"),
+        lambda: on("ap2", sroamd_passphrase="seven77"),
+        lambda: on("ap2", sroamd_eap_users="a secret that is no list"),
+        lambda: on("ap2", sroamd_eap_users=[{"name": "phone", "password": "hush-hush", "psk": "hush-hush"}]),
+    ],
+)
+def test_no_secret_is_told(fleet: ModuleType, change: Callable[[], Inventory]) -> None:
+    sentences = fleet.check_fleet(*change())
+    assert len(sentences) >= 1
+    for secret in ("secret", "seven77", "correct horse", "hush-hush"):
+        assert secret not in " ".join(sentences)
+
+
+def test_what_cannot_be_templated_is_named(fleet: ModuleType) -> None:
+    from ansible.errors import AnsibleUndefinedVariable
+
+    class Lazy(dict[str, Any]):
+        def __getitem__(self, name: str) -> Any:
+            if name == "sroamd_ssid":
+                raise AnsibleUndefinedVariable("'site' is undefined")
+            return super().__getitem__(name)
+
+    hosts, groups = good()
+    hosts["ap1"] = Lazy(hosts["ap1"])
+    assert fleet.check_fleet(hosts, groups) == ["ap1: sroamd_ssid cannot be worked out: 'site' is undefined"]

@@ -1,0 +1,171 @@
+"""What the templates make of the variables, held against the programs' own rules where they can be asked."""
+
+from __future__ import annotations
+
+import configparser
+from collections.abc import Callable
+from ipaddress import IPv4Address, IPv6Network
+from typing import Any
+
+import pytest
+
+from sroamd import config_file
+
+Render = Callable[..., str]
+
+
+def settings(text: str) -> dict[str, str]:
+    """hostapd.conf as hostapd reads it: the last line of a name counts."""
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    return dict(line.split("=", 1) for line in lines)
+
+
+def hostapd(render: Render, **variables: Any) -> dict[str, str]:
+    defaults = {
+        "item": {"name": "wlan0"},
+        "sroamd_ssid": "Example",
+        "sroamd_country": "DE",
+        "sroamd_passphrase": "12345678",
+    }
+    return settings(render("hostapd.conf.j2", **{**defaults, **variables}))
+
+
+def test_the_agent_understands_its_configuration(render: Render) -> None:
+    text = render("sroamd.toml.j2", sroamd_nameservers=["192.0.2.53"], sroamd_dhcp_exclude=["192.0.2.240/28"])
+    config = config_file.parse(text, "sroamd.toml")
+    assert config.node.name == "ap1"
+    assert config.node.router_ipv4 == IPv4Address("10.255.0.1")
+    assert [(one.name, one.hostapd_socket) for one in config.interfaces] == [("wlan0", "/run/hostapd/wlan0")]
+    assert config.flood.listen == ("::", 4444)
+    assert config.flood.peers == (("fd00:255::2", 4444),)
+    assert IPv6Network("fd00:255::/64") in config.flood.allow
+    assert (config.dhcp4.lease_time, config.dhcp4.netmask, config.ra.mtu) == (1800, "host", 1500)
+
+
+def test_a_server_has_no_interfaces(render: Render) -> None:
+    config = config_file.parse(render("sroamd.toml.j2", sroamd_interfaces=[]), "sroamd.toml")
+    assert config.interfaces == ()
+
+
+def test_a_node_name_cannot_break_out_of_its_string(render: Render) -> None:
+    name = 'ap"\\1'
+    assert config_file.parse(render("sroamd.toml.j2", sroamd_node_name=name), "sroamd.toml").node.name == name
+
+
+def test_babeld_has_the_configuration_that_was_measured(render: Render) -> None:
+    lines = [line for line in render("babeld.conf.j2").splitlines() if not line.startswith("#")]
+    assert lines == [
+        "default type wired split-horizon false hello-interval 0.2 update-interval 16",
+        "smoothing-half-life 0",
+        "kernel-priority 1024",
+        "interface bb0",
+        "redistribute ip 10.255.0.0/24 ge 32 local allow",
+        "redistribute ip fd00:255::/64 ge 128 local allow",
+        "redistribute ip 192.0.2.0/24 proto 45 metric 32768",
+        "redistribute ip 2001:db8:44::/48 proto 45 metric 32768",
+        "redistribute proto 44 metric 256",
+        "redistribute local deny",
+        "redistribute deny",
+    ]
+
+
+def test_further_redistribution_comes_before_what_forbids_the_rest(render: Render) -> None:
+    lines = render("babeld.conf.j2", sroamd_babel_redistribute=["ip ::/0 le 0 metric 128"]).splitlines()
+    assert lines.index("redistribute ip ::/0 le 0 metric 128") < lines.index("redistribute local deny")
+
+
+@pytest.mark.parametrize(
+    ("security", "key_management", "frame_protection", "fast_transition"),
+    [
+        ("wpa2-psk", "WPA-PSK FT-PSK", "1", True),
+        ("wpa3-sae", "SAE", "2", False),
+        ("wpa2-wpa3", "WPA-PSK SAE", "1", False),
+    ],
+)
+def test_each_kind_of_security(
+    render: Render, security: str, key_management: str, frame_protection: str, fast_transition: bool
+) -> None:
+    made = hostapd(render, sroamd_security=security)
+    assert made["wpa_key_mgmt"] == key_management
+    assert made["ieee80211w"] == frame_protection
+    assert ("ft_psk_generate_local" in made) == fast_transition
+    assert ("mobility_domain" in made) == fast_transition
+    assert made["ap_isolate"] == "1"
+    assert made["wpa_passphrase"] == "12345678"
+
+
+def test_access_points_of_one_network_share_a_mobility_domain(render: Render) -> None:
+    here = hostapd(render)["mobility_domain"]
+    assert hostapd(render, inventory_hostname="ap2", sroamd_channel=11)["mobility_domain"] == here
+    assert hostapd(render, sroamd_ssid="Another")["mobility_domain"] != here
+    assert len(bytes.fromhex(here)) == 2
+
+
+def test_an_interface_has_settings_of_its_own(render: Render) -> None:
+    radio = {"name": "wlan1", "hw_mode": "a", "channel": 36, "ssid": "Five", "hostapd_extra": ["ieee80211ax=1"]}
+    made = hostapd(render, item=radio, sroamd_hostapd_extra=["ap_max_inactivity=60"])
+    assert (made["interface"], made["hw_mode"], made["channel"], made["ssid"]) == ("wlan1", "a", "36", "Five")
+    assert (made["ieee80211ac"], made["ieee80211ax"], made["ap_max_inactivity"]) == ("1", "1", "60")
+
+
+def test_a_wired_interface_speaks_8021x(render: Render) -> None:
+    made = hostapd(render, sroamd_hostapd_driver="wired")
+    assert made["driver"] == "wired"
+    assert made["ieee8021x"] == "1"
+    assert "ssid" not in made
+    assert "wpa_passphrase" not in made
+
+
+@pytest.mark.parametrize(
+    ("interfaces", "files"),
+    [
+        (["wlan0"], "/etc/hostapd/hostapd.conf"),
+        (
+            ["wlan0", "wlan1", "wlan2"],
+            "/etc/hostapd/hostapd.conf /etc/hostapd/hostapd-wlan1.conf /etc/hostapd/hostapd-wlan2.conf",
+        ),
+    ],
+)
+def test_one_daemon_gets_the_files_of_all_interfaces(render: Render, interfaces: list[str], files: str) -> None:
+    text = render("hostapd.override.conf.j2", sroamd_interfaces=[{"name": name} for name in interfaces])
+    assert f"ExecStart=/usr/sbin/hostapd -B -P /run/hostapd.pid {files}\n" in text
+
+
+def test_shared_addresses_are_never_looked_for_twice(render: Render) -> None:
+    network = render("10-sroamd-stations.network.j2")
+    assert network.count("[Address]") == network.count("DuplicateAddressDetection=none") == 2
+    parameters = render("sysctl.conf.j2")
+    assert "net/ipv6/conf/wlan0/accept_dad = 0" in parameters
+
+
+def test_kernel_parameters_of_stations_are_not_those_of_the_backbone(render: Render) -> None:
+    text = render("sysctl.conf.j2", sroamd_dhcp_netmask="prefix", sroamd_accept_ra_interfaces=["eth0"])
+    assert "net/ipv4/conf/wlan0/proxy_arp = 1" in text
+    assert "net/ipv4/conf/wlan0/proxy_arp_pvlan = 1" in text
+    assert "bb0/proxy_arp" not in text
+    assert "net/ipv6/conf/eth0/accept_ra = 2" in text
+    assert "proxy_arp = 0" in render("sysctl.conf.j2")
+
+
+def test_stations_never_reach_the_flooding_port(render: Render) -> None:
+    rules = render("nftables.conf.j2", sroamd_flood_allow=["10.255.0.0/24", "fd00:255::/64", "203.0.113.7"])
+    inbound = rules[rules.index("chain flooding") :]
+    assert inbound.index("iifname @stations counter drop") < inbound.index("ip saddr @nodes4 accept")
+    assert "elements = { 10.255.0.0/24, 203.0.113.7 }" in rules
+    assert "@stations" not in render("nftables.conf.j2", sroamd_interfaces=[])
+
+
+@pytest.mark.parametrize("unit", ["sroamd.service.j2", "babeld.service.j2", "sroamd-firewall.service.j2"])
+def test_units_have_their_three_sections(render: Render, unit: str) -> None:
+    parser = configparser.RawConfigParser(strict=False, delimiters="=")
+    parser.read_string(render(unit))
+    assert parser.sections() == ["Unit", "Service", "Install"]
+
+
+def test_the_agent_starts_after_what_it_needs(render: Render) -> None:
+    after = next(line for line in render("sroamd.service.j2").splitlines() if line.startswith("After="))
+    assert after.split() == [
+        *["After=network.target", "systemd-networkd.service", "sroamd-firewall.service", "babeld.service"],
+        "hostapd.service",
+    ]
+    assert "hostapd.service" not in render("sroamd.service.j2", sroamd_interfaces=[])
