@@ -26,7 +26,6 @@ FLOORS = {
     "core": 2,
     "io": 3,
     "sim": 3,
-    "tables": 4,
     "daemon": 4,
     "tables": 4,
     "cli": 4,
