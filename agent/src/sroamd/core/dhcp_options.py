@@ -1,4 +1,5 @@
-"""The options of a reply: RFC 2131 section 4.3.1 table 3, in the client's order (RFC 2132 section 9.8)."""
+"""The options of a reply: RFC 2131 section 4.3.1 table 3, in the client's order (RFC 2132 section 9.8), but for the
+subnet mask, which must come before the router (RFC 2132 section 3.3)."""
 
 from __future__ import annotations
 
@@ -34,7 +35,7 @@ def reply_options(config: Config, request: DhcpMessage, kind: MessageType, life:
             options[OPTION_RENEWAL_TIME] = (life // 2).to_bytes(4, "big")
             options[OPTION_REBINDING_TIME] = (life * 7 // 8).to_bytes(4, "big")
         offered = _configured(config)
-        wanted = [code for code in request.parameter_request_list if code in offered]
+        wanted = [OPTION_SUBNET_MASK, *(code for code in request.parameter_request_list if code in offered)]
         options.update((code, offered[code]) for code in dict.fromkeys([*wanted, *offered]))
     if request.client_id is not None:
         options[OPTION_CLIENT_ID] = request.client_id  # unaltered, in every reply: RFC 6842 section 3

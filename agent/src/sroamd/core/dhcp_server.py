@@ -93,7 +93,8 @@ class DhcpServer:
             self.counters["dhcp4.malformed-request"] += 1
 
     def _decide(self, turn: Turn, event: DhcpReceived, address: IPv4Address, *, known: bool) -> None:
-        """ACK, NAK or silence. `known`: the client has our offer, so an address that is free can be given at once."""
+        """ACK, NAK or silence. `known`: the client says that it has our offer. Another node may have made it, so it need
+        not be known here, but it must be what we would offer: else one station could take address after address."""
         station = event.source
         if not self._leases.in_pool(address):
             self._refuse(turn, event, f"{address} is not in the pool {self._state.config.network.ipv4_prefix}")
@@ -104,6 +105,8 @@ class DhcpServer:
             self._acknowledge(turn, event, address)
         elif datum is not None and not self._leases.is_free(key, station, turn.now):
             self._refuse(turn, event, f"{address} belongs to {_holder(datum)}")
+        elif known and (offered := self._leases.choose_address(station, address, turn.now)) != address:
+            self._refuse(turn, event, f"{address} was not offered to it, {offered} would be")
         elif known:
             self._acknowledge(turn, event, address)
         elif (own := self._leases.address_of(station, turn.now)) is not None:
@@ -150,6 +153,8 @@ class DhcpServer:
         elif len(recent) >= DECLINES_MAX:
             self.counters["dhcp4.decline-limited"] += 1
         else:
+            old = turn.now - constants.DECLINE_LIFE
+            self._declines = {mac: times for mac, times in self._declines.items() if times[-1] > old}
             self._declines[station] = [*recent, turn.now]
             self._state.offers.discard(datum.key)
             self._leases.grant(turn, datum.key, NO_MAC, constants.DECLINE_LIFE)
@@ -159,7 +164,8 @@ class DhcpServer:
         """The lease ends now, but is remembered: the station gets the same address when it comes back."""
         address = event.message.ciaddr
         datum = self._state.database.live(ipv4_lease_key(address), turn.now)
-        if datum is None or datum.value != event.source or not self._is_for_us(event.message):
+        is_holder = datum is not None and datum.value == event.source and event.source_ip in (address, UNSPECIFIED)
+        if datum is None or not is_holder or not self._is_for_us(event.message):
             self.counters["dhcp4.release-ignored"] += 1
             return
         self._leases.grant(turn, datum.key, event.source, 0)

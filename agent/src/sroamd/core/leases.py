@@ -33,7 +33,7 @@ class Leases:
     # -- what a station has
 
     def of_station(self, station: Mac, key_type: int) -> list[Datum]:
-        """Its leases of that type, the living ones first, lowest address first."""
+        """Its leases of that type, expired ones too, lowest address first."""
         database = self._state.database
         data = (database.get(key) for key in database.leases_of(station) if key[0] == key_type)
         return sorted((datum for datum in data if datum is not None), key=lambda datum: datum.key)

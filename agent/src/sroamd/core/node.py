@@ -260,7 +260,8 @@ class Node:
 
     def _expire(self, turn: Turn, key: bytes) -> None:
         again_at = self.database.expire(key, turn.now)
-        self.state.offers.discard(key)
+        if self.database.live(key, turn.now) is None:
+            self.state.offers.discard(key)
         if again_at is not None:
             self.state.agenda.set_earlier(Job.EXPIRE, key, again_at)
         if is_lease(key):
