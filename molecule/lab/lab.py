@@ -133,8 +133,12 @@ class Lab:
         """Interrupt a link of a node. It sees the carrier go, unless silent: then only frames stop passing."""
         switch.cut(self.topology, self.topology.node(name), link, silent=silent)
 
+    def plug(self, name: str, link: str, bridge: str) -> None:
+        """Plug a link of a node into another bridge than its own, in one instant and without a loss of carrier."""
+        switch.plug(self.topology, self.topology.node(name), link, bridge)
+
     def heal(self, name: str, link: str) -> None:
-        """Repair a link that was cut."""
+        """Repair a link that was cut, or plugged elsewhere."""
         switch.heal(self.topology, self.topology.node(name), link)
 
     def _machines(self) -> tuple[Node, ...]:

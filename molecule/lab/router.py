@@ -19,7 +19,6 @@ _LAN_IPV6 = CORRESPONDENT_IPV6.network.network_address + 1
 
 # routing.md section 2, less what concerns stations: this router has none.
 _BABELD = f"""\
-interface bb0
 default type wired split-horizon false hello-interval 0.2 update-interval 16
 smoothing-half-life 0
 redistribute ip {ROUTER_IPV4} ge 32 local allow
@@ -44,12 +43,14 @@ net.ipv4.conf.default.send_redirects = 0
 
 def prepare_router(machine: Machine, node: Node) -> None:
     """Write the router's configuration to its disk, before its first boot."""
-    machine.write("etc/babeld.conf", _BABELD)
+    backbone = [link.name for link in node.links if link.name != "lan0"]
+    machine.write("etc/babeld.conf", _BABELD + "".join(f"interface {name}\n" for name in backbone))
     machine.write("etc/sysctl.d/50-router.conf", _SYSCTL)
     machine.write("etc/systemd/networkd.conf.d/50-babel.conf", _NETWORKD)
-    backbone = _network("bb0", f"{node.router_ipv4}/32", f"{node.router_ipv6}/128")
+    # The same addresses on all of them: Babel takes its IPv4 next hop from the interface over which it speaks.
+    addresses = _network(" ".join(backbone), f"{node.router_ipv4}/32", f"{node.router_ipv6}/128")
     lan = _network("lan0", f"{_LAN_IPV4}/{CORRESPONDENT_IPV4.network.prefixlen}", f"{_LAN_IPV6}/64")
-    machine.write("etc/systemd/network/10-bb0.network", backbone)
+    machine.write("etc/systemd/network/10-backbone.network", addresses)
     machine.write("etc/systemd/network/20-lan0.network", lan)
 
 
@@ -97,6 +98,6 @@ def configure_host(name: str, interface: str) -> None:
     )
 
 
-def _network(interface: str, *addresses: object) -> str:
+def _network(interfaces: str, *addresses: object) -> str:
     listed = "".join(f"Address={address}\n" for address in addresses)
-    return f"[Match]\nName={interface}\n[Network]\nIPv6AcceptRA=no\nConfigureWithoutCarrier=yes\n{listed}"
+    return f"[Match]\nName={interfaces}\n[Network]\nIPv6AcceptRA=no\nConfigureWithoutCarrier=yes\n{listed}"

@@ -138,6 +138,11 @@ def cut(topology: Topology, node: Node, link_name: str, *, silent: bool = False)
         ip_batch([f"link set {port(node, link)} {'nomaster' if silent else 'down'}"], switch_namespace(topology))
 
 
+def plug(topology: Topology, node: Node, link_name: str, bridge: str) -> None:
+    """Plug a link into another bridge of the switch than its own; heal undoes it."""
+    ip_batch([f"link set {port(node, node.link(link_name))} master {bridge} up"], switch_namespace(topology))
+
+
 def heal(topology: Topology, node: Node, link_name: str) -> None:
     """Put a link back into its own bridge and up, however it was cut."""
     link = node.link(link_name)

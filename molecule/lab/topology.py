@@ -153,6 +153,11 @@ def radio_bridge(ap: Node) -> str:
     return f"rf{ap.number}"
 
 
+def spoke_bridge(ap: Node) -> str:
+    """The bridge on which there is only `gw`, in a fleet with spokes."""
+    return f"{BACKBONE_BRIDGE}{ap.number}"
+
+
 def fleet(
     *,
     prefix: str,
@@ -160,8 +165,12 @@ def fleet(
     stations: int = 1,
     servers: int = 0,
     management: IPv4Network | None = None,
+    spokes: bool = False,
 ) -> Topology:
     """The standard lab: ap1..N and srv1..N on a backbone, `gw` with `corr` behind it, and sta1..N near ap1.
+
+    With spokes `gw` has a link to a bridge of its own for each AP too: plug an AP in there (Lab.plug, spoke_bridge),
+    and its only way to the others leads through a router without the agent.
 
     Raises ValueError for counts that the address plan has no room for.
     """
@@ -170,7 +179,7 @@ def fleet(
     nodes = (
         *(_ap(number) for number in range(1, aps + 1)),
         *(_server(number) for number in range(1, servers + 1)),
-        _router(),
+        _router(aps if spokes else 0),
         Node("corr", Kind.CORRESPONDENT, 2, (Link("eth0", LAN_BRIDGE, "02:00:00:00:c0:02"),)),
         *(_station(number) for number in range(1, stations + 1)),
     )
@@ -200,9 +209,10 @@ def _server(number: int) -> Node:
     return Node(f"srv{number}", Kind.SERVER, number, links)
 
 
-def _router() -> Node:
-    links = (Link("bb0", BACKBONE_BRIDGE, _mac("c0", 1, 2)), Link("lan0", LAN_BRIDGE, _mac("c0", 1, 1)))
-    return Node("gw", Kind.ROUTER, 1, links)
+def _router(spokes: int) -> Node:
+    bridges = [BACKBONE_BRIDGE, *(f"{BACKBONE_BRIDGE}{number}" for number in range(1, spokes + 1))]
+    backbone = [Link(f"bb{number}", bridge, _mac("c0", 1, 2 + number)) for number, bridge in enumerate(bridges)]
+    return Node("gw", Kind.ROUTER, 1, (*backbone, Link("lan0", LAN_BRIDGE, _mac("c0", 1, 1))))
 
 
 def _station(number: int) -> Node:

@@ -20,9 +20,10 @@ from lab.topology import (
     Topology,
     default_management,
     fleet,
+    spoke_bridge,
 )
 
-LARGE = fleet(prefix="abcdefgh", aps=99, stations=254, servers=9)
+LARGE = fleet(prefix="abcdefgh", aps=99, stations=254, servers=9, spokes=True)
 SSH = Path("state/ssh")
 
 
@@ -37,7 +38,16 @@ def test_the_standard_fleet_has_the_nodes_of_the_demo() -> None:
 def test_every_ap_has_an_air_of_its_own() -> None:
     airs = [node.link("wlan0").bridge for node in LARGE.of_kind(Kind.AP)]
     assert len(set(airs)) == 99
-    assert set(LARGE.bridges) == {"bb", "lan", *airs}
+    spokes = [f"bb{number}" for number in range(1, 100)]
+    assert set(LARGE.bridges) == {"bb", "lan", *airs, *spokes}
+
+
+def test_on_a_spoke_an_ap_meets_only_the_router() -> None:
+    spoked = fleet(prefix="demo", spokes=True)
+    assert [link.bridge for link in spoked.node("gw").links] == ["bb", "bb1", "bb2", "bb3", "lan"]
+    for ap in spoked.of_kind(Kind.AP):
+        there = [node.name for node in spoked.nodes for link in node.links if link.bridge == spoke_bridge(ap)]
+        assert there == ["gw"]
 
 
 def test_no_mac_and_no_address_is_given_twice() -> None:
