@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 class FakeHostapd:
-    """Answers ATTACH, DETACH, PING, STA-FIRST, STA-NEXT, POLL_STA and DISASSOCIATE as hostapd 2.10 does.
+    """Answers ATTACH, DETACH, DRIVER_FLAGS, PING, STA-FIRST, STA-NEXT, POLL_STA and DISASSOCIATE as hostapd 2.10 does.
 
     `stations` maps MAC to authorised, in the order of the list. `commands` is what was asked. `deaf` swallows commands.
     `hooks` maps a command to something to do just before it is answered.
@@ -19,6 +19,7 @@ class FakeHostapd:
         self.path = path
         self.stations: dict[str, bool] = {}
         self.commands: list[str] = []
+        self.driver_flags = "00000000000000C0:\nAP_MLME\n"
         self.listeners: list[str] = []
         self.hooks: dict[str, list[object]] = {}
         self.deaf = False
@@ -108,6 +109,8 @@ class FakeHostapd:
             if self.polls_answered:
                 self.event(f"AP-STA-POLL-OK {argument}")
             return "OK\n"
+        if word == "DRIVER_FLAGS":
+            return self.driver_flags
         if word == "DISASSOCIATE" and argument in self.stations:
             self.disconnect(argument)
             return "OK\n"

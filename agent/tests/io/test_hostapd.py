@@ -86,7 +86,8 @@ def test_the_list_is_told_first_and_only_the_authorised_are_in_it(run: Run) -> N
             fake.stations = {PHONE: True, LAPTOP: False, TABLET: True}
             await place.attach()
             assert place.seen.events == [listed(PHONE, TABLET)]
-            assert fake.commands == ["ATTACH", "STA-FIRST", *(f"STA-NEXT {mac}" for mac in fake.stations)]
+            listing = ["STA-FIRST", *(f"STA-NEXT {mac}" for mac in fake.stations)]
+            assert fake.commands == ["ATTACH", "DRIVER_FLAGS", *listing]
 
     run(body)
 
@@ -263,6 +264,23 @@ def test_a_poll_is_answered(run: Run) -> None:
             place.monitor.poll(Mac.parse(TABLET))
             await until(lambda: place.monitor.counters["hostapd.polls_refused"] == 1)
             assert place.seen.of(ProbeAnswered) == [ProbeAnswered("wlan0", Mac.parse(PHONE))]
+
+    run(body)
+
+
+def test_the_wired_driver_is_not_told_to_disassociate(run: Run) -> None:
+    """It would throw a station out half a minute later, also one that has come back meanwhile."""
+
+    async def body(place: Place) -> None:
+        with place.hostapd() as fake:
+            fake.driver_flags = "0000000000000010:\nWIRED\n"
+            await place.attach()
+            fake.connect(PHONE)
+            await until(lambda: authorized(PHONE) in place.seen.events)
+            place.monitor.disassociate(Mac.parse(PHONE))
+            place.monitor.poll(Mac.parse(PHONE))
+            await until(lambda: f"POLL_STA {PHONE}" in fake.commands)
+            assert f"DISASSOCIATE {PHONE}" not in fake.commands
 
     run(body)
 

@@ -59,6 +59,7 @@ class HostapdMonitor:
         self._listings = 0  # begun since the attachment or the audit began
         self._entries = 0  # seen in this one
         self._attached = False
+        self._wired = False
         self._returned: set[Mac] = set()  # said EAP-Success before we knew whether they had been authorised before
 
     @property
@@ -82,7 +83,13 @@ class HostapdMonitor:
         self._command(f"POLL_STA {station}", self._polled)
 
     def disassociate(self, station: Mac) -> None:
-        """Let the station know that it is not connected here; StationLeft follows, also if hostapd does not know it."""
+        """Let the station know that it is not connected here; StationLeft follows, also if hostapd does not know it.
+
+        Not by hostapd's wired driver: there is nothing to tell the station by, and the timer that the command starts
+        would end the login of a station that comes back within half a minute.
+        """
+        if self._wired:
+            return
 
         def done(_reply: str) -> None:
             # AP-STA-DISCONNECTED comes before the reply, unless the station was not authorised, or is not there at all.
@@ -138,11 +145,15 @@ class HostapdMonitor:
             self._timer = self._loop.call_later(RETRY_INTERVAL, self._open)
 
     def _attach_answered(self, reply: str) -> None:
-        if reply.strip() == "OK":
-            self._listings = 0
-            self._list()
-        else:
+        if reply.strip() != "OK" or self._socket is None:
             self._lost(f"it answers ATTACH with {reply.strip()!r}")
+            return
+        self._socket.request("DRIVER_FLAGS", self._driver_told)
+        self._listings = 0
+        self._list()
+
+    def _driver_told(self, reply: str) -> None:
+        self._wired = "WIRED" in reply.split()
 
     # -- the list
 
