@@ -110,8 +110,8 @@ class Service:
 
     async def _start(self) -> None:
         emit = self._runtime.emit
+        emit(LeasesLoaded(() if self._store is None else self._store.load()))
         if self._store is not None:
-            emit(LeasesLoaded(self._store.load()))
             self._store.start(emit)
         self._executor = self._make_executor()
         self._runtime.begin(self._executor)
