@@ -93,8 +93,8 @@ class DhcpServer:
             self.counters["dhcp4.malformed-request"] += 1
 
     def _decide(self, turn: Turn, event: DhcpReceived, address: IPv4Address, *, known: bool) -> None:
-        """ACK, NAK or silence. `known`: the client says that it has our offer. Another node may have made it, so it need
-        not be known here, but it must be what we would offer: else one station could take address after address."""
+        """ACK, NAK or silence. `known`: the client says that it has our offer. Another node may have made it, so it is
+        perhaps news to us, but must be what we would offer: else one station could take address after address."""
         station = event.source
         if not self._leases.in_pool(address):
             self._refuse(turn, event, f"{address} is not in the pool {self._state.config.network.ipv4_prefix}")
