@@ -13,7 +13,7 @@ import pytest
 
 from sroamd.addresses import Mac
 from sroamd.core.events import ProbeAnswered, StationAuthorized, StationLeft, StationsListed
-from sroamd.io import hostapd
+from sroamd.io import hostapd, hostapd_socket
 from sroamd.io.hostapd import HostapdMonitor
 from tests.io.events import Collector, until
 from tests.io.fake_hostapd import FakeHostapd
@@ -214,7 +214,10 @@ def test_a_killed_hostapd_takes_nobody_away(run: Run) -> None:
     run(body)
 
 
-def test_a_hostapd_that_hangs_is_left_and_found_again(run: Run) -> None:
+def test_a_hostapd_that_hangs_is_left_and_found_again(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hostapd_socket, "PING_AFTER", 0.2)
+    monkeypatch.setattr(hostapd_socket, "REPLY_TIMEOUT", 0.5)
+
     async def body(place: Place) -> None:
         with place.hostapd() as fake:
             await place.attach()
@@ -312,13 +315,15 @@ def test_commands_without_hostapd_are_counted(run: Run) -> None:
     run(body)
 
 
-def test_hostapd_is_pinged_only_when_it_is_silent(run: Run) -> None:
+def test_hostapd_is_pinged_only_when_it_is_silent(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hostapd_socket, "PING_AFTER", 0.3)
+
     async def body(place: Place) -> None:
         with place.hostapd() as fake:
             await place.attach()
-            for _ in range(15):
+            for _ in range(40):
                 fake.event("AP-STA-POSSIBLE-PSK-MISMATCH 02:00:00:00:00:99")
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(0.02)
             assert "PING" not in fake.commands
             await until(lambda: "PING" in fake.commands, 2.5)
             assert place.seen.events == [listed()]

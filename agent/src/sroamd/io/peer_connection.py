@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from sroamd.io.peer_transport import PeerTransport
 
 # A peer that says nothing, or takes nothing, is noticed within 10 s: an idle connection after 3 + 2 * 2 s of keepalive,
-# one with data under way (there is a Hello every 3 s) 6 s after the first octet that is not acknowledged.
+# one with data under way (there is a Hello every 3 s) 5 s after the first octet that is not acknowledged.
 KEEPALIVE_IDLE = 3
 KEEPALIVE_INTERVAL = 2
 KEEPALIVE_COUNT = 3
-USER_TIMEOUT = 6.0
+USER_TIMEOUT = 5.0
 
 HIGH_WATER = 64 * 1024  # octets not yet taken, from which on the core is asked to wait
 READ_SIZE = 32 * 1024  # octets a read: some thousand updates, a few milliseconds of work
