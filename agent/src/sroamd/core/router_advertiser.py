@@ -31,6 +31,7 @@ class RouterAdvertiser:
         self._leases = leases
         self._tickets = tickets
         self._answered: dict[Mac, list[float]] = {}  # when the last solicitations of each station were answered
+        self._unwritten: set[Mac] = set()  # stations whose new prefix is on its way to the disk
         self.counters: Counter[str] = Counter()
 
     def arrived(self, turn: Turn, station: Mac) -> None:
@@ -62,12 +63,15 @@ class RouterAdvertiser:
 
     def _stored(self, station: Mac, turn: Turn) -> None:
         """The lease of a new prefix is on disk, so the station may hear of it."""
+        self._unwritten.discard(station)
         prefix = self._leases.prefix_of(station, turn.now)
         if prefix is not None:
             self._send(turn, station, prefix)
 
     def _advertise(self, turn: Turn, station: Mac) -> None:
         """Make sure that the station has a prefix for longer than it is told, then tell it."""
+        if station in self._unwritten:
+            return  # and it will be told as soon as it may
         prefix = self._leases.choose_prefix(station, turn.now)
         if prefix is None:
             self.counters["ra.pool-exhausted"] += 1
@@ -78,6 +82,7 @@ class RouterAdvertiser:
         valid = self._state.config.ra.valid_lifetime
         if held is None:
             self._leases.grant(turn, key, station, self._life)
+            self._unwritten.add(station)
             self._tickets.wait(turn, partial(self._stored, station))
             return
         if held.expires_at < turn.now + valid:
