@@ -14,6 +14,7 @@ from .errors import LabError
 from .image import image
 from .inventory import write_inventory
 from .lab import Lab, destroy, prefixes
+from .machine import ENVIRONMENT
 from .preflight import preflight
 from .topology import fleet
 
@@ -105,7 +106,10 @@ def _status(_: argparse.Namespace) -> int:
 
 
 def _shell(arguments: argparse.Namespace) -> int:
-    words = Lab.running(arguments.prefix).enter(arguments.node, arguments.command or ["bash", "-i"])
+    lab = Lab.running(arguments.prefix)
+    words = lab.enter(arguments.node, arguments.command or ["bash", "-i"])
+    if lab.topology.node(arguments.node).kind.boots:
+        os.execvpe(words[0], words, {**ENVIRONMENT, "TERM": os.environ.get("TERM", "dumb")})
     os.execvp(words[0], words)
 
 

@@ -17,7 +17,13 @@ from .netns import NAMESPACES
 
 _BOOT_TIMEOUT = 60.0
 _REBOOT_STATUS = 133
-_INNER_ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8", "TERM": "dumb"}
+# What a command inside a node finds in its environment: nothing of the machine's own.
+ENVIRONMENT = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME": "/root",
+    "LANG": "C.UTF-8",
+    "TERM": "dumb",
+}
 
 
 class Machine:
@@ -104,7 +110,7 @@ class Machine:
         self, argv: Sequence[str], *, stdin: str = "", check: bool = True, timeout: float | None = 60.0
     ) -> subprocess.CompletedProcess[str]:
         """Run a command inside the node as root. Raises LabError if the node is off, or as `execute` does."""
-        return execute(self.enter(argv), stdin=stdin, check=check, timeout=timeout, env=_INNER_ENVIRONMENT)
+        return execute(self.enter(argv), stdin=stdin, check=check, timeout=timeout, env=ENVIRONMENT)
 
     def enter(self, argv: Sequence[str]) -> list[str]:
         """The words that run argv inside the node, for a caller that wants to start the process itself."""

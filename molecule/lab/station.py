@@ -187,3 +187,18 @@ def roam_all(
     for station, _ in moves:
         station._supplicant.begin()
     return [Roam(station.name, ap, started, moved, station._supplicant.wait(timeout)) for station, ap in moves]
+
+
+def join_all(moves: Sequence[tuple[Station, str]], *, timeout: float = 30.0) -> None:
+    """Have stations join APs, all in one instant: log in, ask DHCP, and wait for an address of each family.
+
+    Raises LabError when one of them has not got everything within timeout seconds.
+    """
+    deadline = time.monotonic() + timeout
+    roam_all(moves, timeout=timeout)
+    for station, _ in moves:
+        station.dhcp_client.start()
+    for station, _ in moves:
+        station.dhcp_client.wait_for("bound", timeout=max(0.1, deadline - time.monotonic()))
+    for station, _ in moves:
+        station.wait_for_prefix(timeout=max(0.1, deadline - time.monotonic()))
