@@ -110,10 +110,10 @@ class Checks:
     # -- stations keep what they have
 
     def renumbered(self, station: Station, old: Resource, new: Resource) -> None:
-        """Only a station that lost a dispute may be given another address."""
+        """Only a dispute may give a station another address: it lost the old one, or has now got what it was denied."""
         self._world.counters["stations renumbered"] += 1
-        if old not in self.disputed:
-            self.violated("addresses stay", f"{station.name} had {old} and gets {new}, and nobody disputes {old}")
+        if old not in self.disputed and new not in self.disputed:
+            self.violated("addresses stay", f"{station.name} had {old} and gets {new}, and nobody disputes either")
 
     def holders(self, resource: Resource) -> list[Mac]:
         """Stations that were promised it and still may use it."""

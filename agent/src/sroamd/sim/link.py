@@ -39,7 +39,8 @@ class End:
         self.wants_more = False
         self.last_arrival = 0.0  # of what was sent from here: keeps the order
         self.target: int | None = None  # the node that this end has dialled, and will dial again
-        self.attempt = 0
+        self.backoff = 0.0  # before it dials again if this connection does not last
+        self.cut_by_core = False
         self.born = 0.0
 
     @property
@@ -68,7 +69,8 @@ class Connection:
         sender.in_flight += UPDATE_OCTETS * len(messages)
         sender.wants_more |= more
         updates = sum(isinstance(message, Update) for message in messages)
-        self._network.sent += updates
+        if self.ends[0].machine is not self.ends[1].machine:
+            self._network.sent += updates  # who dials itself fills no link
         self._network.updates_in_flight += updates
         if self._network.octets:
             octets = b"".join(encode(message) for message in messages)
@@ -137,6 +139,7 @@ class Connection:
     def close(self, closer: End) -> None:
         """One end closes: it hears so at once, the other after what was sent before."""
         if closer.is_open:
+            closer.cut_by_core = True
             side = self.ends.index(closer)
             self._close_end(closer)
             self._put(side, None)

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 # Babel finds a dead link, or a new one, in about this time (routing, section 3: 0.4 to 0.8 s with hello 0.2 s).
 BABEL_NOTICES = (0.4, 0.8)
 RETRANSMISSION = (0.2, 1.0)  # s: TCP sends again what a partition swallowed
-LONG_LIVED = 5.0  # s: a connection that lived so long resets the dialler's back-off
 
 
 class Network:
@@ -33,7 +32,7 @@ class Network:
         self.machines: list[Machine] = []
         self.islands: list[int] = []
         self._rng = rng
-        self._mean_delay = mean_delay
+        self.mean_delay = mean_delay
         self._connections: dict[End, Connection] = {}  # open ends
         self._held: set[Connection] = set()
         self._peer_ids = count(1)
@@ -45,7 +44,7 @@ class Network:
         self._note_components()
 
     def delay(self) -> float:
-        return self._rng.expovariate(1 / self._mean_delay)
+        return self._rng.expovariate(1 / self.mean_delay)
 
     def reachable(self, a: int, b: int) -> bool:
         return self.islands[a] == self.islands[b] and self.machines[a].powered and self.machines[b].powered
@@ -55,30 +54,32 @@ class Network:
     def start(self, machine: Machine) -> None:
         """The agent's transport begins to dial its peers."""
         for target in machine.dials:
-            self.time.after(self._rng.uniform(0, 0.05), self._dial, machine, machine.process, target, 0)
+            self.time.after(self._rng.uniform(0, 0.05), self._dial, machine, machine.process, target, 0.0)
         self.routers_changed(machine.index)
 
-    def _dial(self, machine: Machine, process: int, target: int, attempt: int) -> None:
+    def _dial(self, machine: Machine, process: int, target: int, backoff: float) -> None:
         if machine.process != process or not machine.running:
             return
         if self.reachable(machine.index, target) and self.machines[target].running:
-            self.time.after(3 * self.delay(), self._establish, machine, process, target, attempt)
+            self.time.after(3 * self.delay(), self._establish, machine, process, target, backoff)
         else:
-            self._dial_later(machine, process, target, attempt)
+            self._dial_later(machine, process, target, backoff)
 
-    def _dial_later(self, machine: Machine, process: int, target: int, attempt: int) -> None:
-        backoff = min(constants.DIAL_BACKOFF_MAX, constants.DIAL_BACKOFF_MIN * 2**attempt)
-        self.time.after(backoff * self._rng.uniform(0.8, 1.2), self._dial, machine, process, target, attempt + 1)
+    def _dial_later(self, machine: Machine, process: int, target: int, delay: float) -> None:
+        """After `delay`; each failure doubles it, as in the real transport."""
+        wait = delay * self._rng.uniform(0.8, 1.0)
+        longer = min(max(2 * delay, constants.DIAL_BACKOFF_MIN), constants.DIAL_BACKOFF_MAX)
+        self.time.after(wait, self._dial, machine, process, target, longer)
 
-    def _establish(self, machine: Machine, process: int, target: int, attempt: int) -> None:
+    def _establish(self, machine: Machine, process: int, target: int, backoff: float) -> None:
         other = self.machines[target]
         if machine.process != process or not machine.running:
             return
         if not other.running or not self.reachable(machine.index, target):
-            self._dial_later(machine, process, target, attempt)
+            self._dial_later(machine, process, target, backoff)
             return
         dialler, listener = End(machine, next(self._peer_ids)), End(other, next(self._peer_ids))
-        dialler.target, dialler.attempt, dialler.born = target, attempt, self.time.now
+        dialler.target, dialler.backoff, dialler.born = target, backoff, self.time.now
         connection = Connection(self, dialler, listener, self._rng)
         self._connections[dialler] = self._connections[listener] = connection
         dialler.last_arrival = self.time.now + self.delay()  # nothing overtakes the listener's own readiness
@@ -102,8 +103,11 @@ class Network:
         if machine.connections.pop(end.peer, None) is not None:
             machine.deliver(PeerClosed(end.peer))
         if end.target is not None:
-            attempt = 0 if self.time.now - end.born > LONG_LIVED else end.attempt + 1
-            self._dial_later(machine, machine.process, end.target, attempt)
+            if end.cut_by_core:
+                delay = constants.DIAL_BACKOFF_MAX
+            else:
+                delay = 0.0 if self.time.now - end.born > constants.DIAL_BACKOFF_MAX else end.backoff
+            self._dial_later(machine, machine.process, end.target, delay)
 
     # -- what goes wrong
 
@@ -135,7 +139,7 @@ class Network:
         return "-".join(end.machine.name for end in connection.ends)
 
     def partition(self, island: Sequence[int], number: int, silent: bool) -> None:
-        """Cut `island` off. `silent`: connections die by neglect and may live if the repair comes soon; else at once."""
+        """Cut `island` off. `silent`: connections die by neglect, or live if the repair comes soon; else at once."""
         for index in island:
             self.islands[index] = number
         for connection in dict.fromkeys(self._connections.values()):

@@ -48,7 +48,7 @@ def run(seed: int, scenario: Scenario, say: Callable[[str], None] | None = None)
         trouble.plan()
         world.time.run(scenario.duration)
         trouble.stop()
-        _settle(world)
+        settle(world)
     except (Endless, Spinning) as error:
         world.checks.violated("comes to rest", str(error))
     except Exception:
@@ -70,7 +70,8 @@ def result_of(world: World) -> Result:
     )
 
 
-def _settle(world: World) -> None:
+def settle(world: World) -> None:
+    """Let the world come to rest from now on, and ask it everything that must hold then; see `world.checks`."""
     stopped_at = world.time.now
     while not world.network.joined and world.time.now < stopped_at + JOIN_TIME:
         world.time.run(world.time.now + 0.5)

@@ -95,7 +95,7 @@ class World:
             machine.power_on()
 
     def walk(self, station: Station, ap: Machine, departure: str = "silent", *, ask_dhcp: bool = True) -> None:
-        """To another AP. `departure`: the old one is told ("explicit"), finds out late ("idle"), or never ("silent")."""
+        """To another AP. `departure`: the old one is told ("explicit"), finds out late ("idle") or never ("silent")."""
         if not ap.powered or ap.hostapd is None:
             return
         left = station.depart()
