@@ -1,18 +1,22 @@
-"""Doing something inside a network namespace without leaving this process."""
+"""Network namespaces: doing something inside one without leaving this process, and removing them."""
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
+import signal
 import threading
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from .errors import LabError
+from .errors import LabError, execute
 
 NAMESPACES = Path("/run/netns")
 _CLONE_NEWNET = 0x40000000
+_GONE_WITHIN = 10.0
 _libc = ctypes.CDLL(None, use_errno=True)
 
 T = TypeVar("T")
@@ -50,6 +54,41 @@ def set_sysctls(namespace: str, settings: Mapping[str, str]) -> None:
             Path("/proc/sys/net", key).write_text(value)
 
     inside(namespace, write)
+
+
+def remove_namespaces(names: Iterable[str]) -> None:
+    """Remove network namespaces, after killing whatever runs inside. Raises LabError if something survives that."""
+    present = [name for name in names if (NAMESPACES / name).exists()]
+    # Whatever a name in /run/netns may stand for, the machine's own namespace is not ours to clear.
+    doomed = {_identity(NAMESPACES / name) for name in present} - {_identity(Path("/proc/self/ns/net"))}
+    deadline = time.monotonic() + _GONE_WITHIN
+    while pids := _processes_in(doomed):
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        if time.monotonic() > deadline:
+            raise LabError(f"processes in {', '.join(present)} do not die: {pids}")
+        time.sleep(0.01)
+    # -force: a namespace that was half made must not keep the others.
+    execute(["ip", "-force", "-batch", "-"], stdin="".join(f"netns delete {name}\n" for name in present), check=False)
+    if left := [name for name in present if (NAMESPACES / name).exists()]:
+        raise LabError(f"network namespaces cannot be removed: {', '.join(left)}")
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """What makes two names of a namespace the same one, and different from any file."""
+    status = path.stat()
+    return status.st_dev, status.st_ino
+
+
+def _processes_in(namespaces: set[tuple[int, int]]) -> list[int]:
+    """Processes whose network namespace is one of these; one look at /proc, however many namespaces there are."""
+    found: list[int] = []
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):
+            if _identity(Path("/proc", name, "ns/net")) in namespaces:
+                found.append(int(name))
+    return found
 
 
 def _enter(namespace: str) -> None:

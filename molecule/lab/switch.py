@@ -7,21 +7,17 @@ port for each node.
 
 from __future__ import annotations
 
-import contextlib
 import os
-import signal
-import time
 from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Network
 from pathlib import Path
 
 from .errors import LabError, execute
-from .netns import NAMESPACES, set_sysctls
+from .netns import NAMESPACES, remove_namespaces, set_sysctls
 from .topology import MANAGEMENT_BRIDGE, Link, Node, Topology
 
 # group_fwd_mask bit 3 lets 01:80:c2:00:00:03 through: the group address of 802.1X.
 _BRIDGE = "type bridge forward_delay 0 mcast_snooping 0 group_fwd_mask 8"
-_GONE_WITHIN = 10.0
 
 
 def namespace(topology: Topology, node: Node) -> str:
@@ -110,7 +106,7 @@ def disconnect(topology: Topology, node: Node) -> None:
             execute(["ip", "link", "delete", management_port(topology, node)], check=False)
         else:
             execute(["ip", "-n", switch_namespace(topology), "link", "delete", port(node, link)], check=False)
-    remove_namespace(namespace(topology, node))
+    remove_namespaces([namespace(topology, node)])
 
 
 def move(topology: Topology, moves: Iterable[tuple[Node, str]], *, carrier_loss: bool = True) -> None:
@@ -160,26 +156,10 @@ def ip_batch(commands: Iterable[str], inside: str | None = None) -> None:
 
 def remove_network(prefix: str) -> None:
     """Remove every namespace and interface of this prefix, whatever made them, with all processes inside."""
-    for path in sorted(NAMESPACES.glob(f"{prefix}-*")):
-        remove_namespace(path.name)
+    remove_namespaces([path.name for path in NAMESPACES.glob(f"{prefix}-*")])
     for name in os.listdir("/sys/class/net"):
         if name.startswith(f"{prefix}-"):
             execute(["ip", "link", "delete", name], check=False)
-
-
-def remove_namespace(name: str) -> None:
-    """Kill what runs in a network namespace and remove it."""
-    if not (NAMESPACES / name).exists():
-        return
-    deadline = time.monotonic() + _GONE_WITHIN
-    while pids := execute(["ip", "netns", "pids", name], check=False).stdout.split():
-        for pid in pids:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(int(pid), signal.SIGKILL)
-        if time.monotonic() > deadline:
-            raise LabError(f"processes in {name} do not die: {' '.join(pids)}")
-        time.sleep(0.01)
-    execute(["ip", "netns", "delete", name])
 
 
 def _refuse_overlap(management: IPv4Network) -> None:
