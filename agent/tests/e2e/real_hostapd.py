@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Sequence
@@ -77,6 +78,19 @@ class RealHostapd:
             assert time.monotonic() < deadline, self._log.read_text()
             assert self._running.poll() is None, self._log.read_text()
             time.sleep(0.01)
+
+    def command(self, text: str) -> str:
+        """What somebody else asks it at the same time, e.g. an operator with hostapd_cli; its reply."""
+        own = self.path.parents[1] / "operator"
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as operator:
+            operator.bind(str(own))
+            try:
+                operator.settimeout(5)
+                operator.connect(str(self.path))
+                operator.send(text.encode())
+                return operator.recv(4096).decode()
+            finally:
+                own.unlink()
 
     def end(self, number: int = signal.SIGTERM) -> None:
         """Send it a signal, and wait for its end."""

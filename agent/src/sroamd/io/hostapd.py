@@ -85,8 +85,8 @@ class HostapdMonitor:
     def disassociate(self, station: Mac) -> None:
         """Let the station know that it is not connected here; StationLeft follows, also if hostapd does not know it.
 
-        Not by hostapd's wired driver: there is nothing to tell the station by, and the timer that the command starts
-        would end the login of a station that comes back within half a minute.
+        Nothing happens with hostapd's wired driver: it cannot tell the station, and the timer that the command starts
+        would end the login of one that comes back within half a minute.
         """
         if self._wired:
             return
