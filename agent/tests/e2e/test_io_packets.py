@@ -154,7 +154,7 @@ def test_own_frames_are_not_heard(cable: Cable) -> None:
         await asyncio.sleep(QUIET)
         assert cable.heard.events == []
         assert cable.sockets.counters == {"frames_sent": 1}
-        assert [packet[ARP].psrc for packet in cable.received() if ARP in packet] == ["192.0.2.1"]
+        assert [packet[ARP].psrc for packet in cable.received() if ARP in packet] == ["192.0.2.1", "192.0.2.7"]
 
     cable.run(story)
 
