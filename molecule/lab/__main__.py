@@ -16,7 +16,7 @@ from .inventory import write_inventory
 from .lab import Lab, destroy, prefixes
 from .machine import ENVIRONMENT
 from .preflight import preflight
-from .topology import fleet
+from .topology import Kind, fleet
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -96,12 +96,18 @@ def _destroy(arguments: argparse.Namespace) -> int:
 
 def _status(_: argparse.Namespace) -> int:
     for prefix in prefixes():
-        lab = Lab.running(prefix)
-        print(f"{prefix}  management {lab.topology.management}")
+        try:
+            lab = Lab.running(prefix)
+        except LabError:
+            print(f"{prefix}  incomplete: destroy it, or create it again")
+            continue
+        stations = len(lab.topology.of_kind(Kind.STATION))
+        print(f"{prefix}  management {lab.topology.management}, {stations} stations")
         for node in lab.topology.nodes:
-            power = ("on" if lab.is_on(node.name) else "off") if node.kind.boots else "-"
-            address = str(lab.topology.management_address(node).ip) if node.has_management else "-"
-            print(f"  {node.name:<8} {node.kind.value:<14} {power:<4} {address}")
+            if node.kind.boots:
+                power = "on" if lab.is_on(node.name) else "off"
+                address = str(lab.topology.management_address(node).ip) if node.has_management else "-"
+                print(f"  {node.name:<6} {node.kind.value:<7} {power:<4} {address}")
     return 0
 
 
