@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -177,15 +177,3 @@ def _destroy(prefix: str) -> None:
 def _locks(prefix: str) -> Path:
     """Where the lock of a prefix is: outside its state, of which destroy leaves nothing."""
     return CACHE / "locks" / prefix
-
-
-@contextlib.contextmanager
-def temporary(topology: Topology, *, keep: bool = False) -> Iterator[Lab]:
-    """A lab for the length of a with block; gone afterwards, whatever happens in it, unless keep is set."""
-    lab = Lab(topology)
-    try:
-        lab.create()
-        yield lab
-    finally:
-        if not keep:
-            lab.destroy()

@@ -12,7 +12,6 @@ from .cache import CACHE
 from .errors import execute
 
 _PROGRAMS = {
-    "bridge": "iproute2",
     "busybox": "busybox",
     "ip": "iproute2",
     "mmdebstrap": "mmdebstrap",
