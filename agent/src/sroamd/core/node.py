@@ -66,6 +66,7 @@ class Node:
         self._react(turn, event)
         while turn.unreacted:
             self._changed(turn, turn.unreacted.pop())
+        self.nodes.watch(turn)
         self.routes.reconcile(turn, all_listed=self.associations.all_listed)
         self.peering.flush(turn)
         return turn.effects()

@@ -21,6 +21,7 @@ class Nodes:
         self.records: dict[NodeId, NodeRecord] = {}
         self._next_hops: dict[RouterAddress, NextHop] = {}
         self._watched: frozenset[RouterAddress] = frozenset()
+        self._records_changed = False
 
     def publish_own(self, turn: Turn) -> None:
         """Say who we are: at the start, when it changes, and long before it expires."""
@@ -43,7 +44,7 @@ class Nodes:
             self.records.pop(node, None)
         else:
             self.records[node] = NodeRecord.decode(datum.value)
-        self._watch(turn)
+        self._records_changed = True
 
     def name(self, node: NodeId) -> str:
         """For people: its name, or its id where that is not known."""
@@ -65,7 +66,11 @@ class Nodes:
         elif address in self._watched:
             self._next_hops[address] = next_hop
 
-    def _watch(self, turn: Turn) -> None:
+    def watch(self, turn: Turn) -> None:
+        """Once a reaction, since a dump brings the records of all nodes at once."""
+        if not self._records_changed:
+            return
+        self._records_changed = False
         addresses: set[RouterAddress] = set()
         for record in self.records.values():
             addresses.update(a for a in (record.router_ipv4, record.router_ipv6) if a is not None)

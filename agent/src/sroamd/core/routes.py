@@ -9,7 +9,7 @@ difference to what is installed is what happens.
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, IPv6Network
 
 from sroamd import constants
 from sroamd.addresses import Mac, NodeId
@@ -34,8 +34,9 @@ class Routes:
 
     def listed(self, turn: Turn, routes: frozenset[Route]) -> None:
         """The kernel's table is the truth about what is installed."""
-        known = set(self.installed) | {route.prefix for route in routes}
-        self.installed = {route.prefix: route for route in sorted(routes, key=lambda route: key_of(route.prefix))}
+        ours = [route for route in routes if is_stations(route.prefix)]
+        known = set(self.installed) | {route.prefix for route in ours}
+        self.installed = {route.prefix: route for route in sorted(ours, key=lambda route: key_of(route.prefix))}
         if not self._started:
             self._started = True
             self._adopted = set(self.installed)
@@ -74,16 +75,18 @@ class Routes:
             return  # what is in the kernel is not known yet; the list touches everything
         for key in sorted(turn.touched):  # not in the order of a set, which changes from process to process
             prefix = lease_prefix(key)
+            if prefix in self._adopted:
+                if not self._is_decided(key, turn.now, all_listed):
+                    continue
+                self._adopted.discard(prefix)
             installed = self.installed.get(prefix)
             desired = self._desired(key, prefix, installed, turn.now)
             if desired == installed:
-                self._adopted.discard(prefix)
-            elif desired is not None:
-                self._adopted.discard(prefix)
+                continue
+            if desired is not None:
                 self.installed[prefix] = desired
                 turn.made.append(InstallRoute(desired))
-            elif not (prefix in self._adopted and not self._is_contradicted(key, turn.now, all_listed)):
-                self._adopted.discard(prefix)
+            else:
                 del self.installed[prefix]
                 turn.broken.append(RemoveRoute(prefix))
         turn.touched.clear()
@@ -97,10 +100,10 @@ class Routes:
         claim = self._state.database.live(association_key(station), now)
         owner = NodeId(claim.value) if claim is not None and claim.value else None
         interface = self._state.present.get(station)
-        if interface is not None and owner == self._state.node_id:
+        if interface is not None and owner == self._state.node_id and self._is_ours(prefix):
             self._forget_demotion(prefix)
             return Route(prefix, RouteKind.HERE, NextHop(interface, None))
-        if installed is None or (prefix in self._adopted and prefix not in self._demoted):
+        if installed is None:
             return None
         return self._demotion(prefix, installed, owner, now)
 
@@ -118,16 +121,25 @@ class Routes:
             return None
         return Route(prefix, RouteKind.DEMOTED, next_hop or installed.next_hop)
 
-    def _is_contradicted(self, key: bytes, now: float, all_listed: bool) -> bool:
-        """Whether the database says that a route found at the start is wrong, rather than nothing at all."""
+    def _is_decided(self, key: bytes, now: float, all_listed: bool) -> bool:
+        """Whether what is known says where the station of a route found at the start is, rather than nothing at all."""
         lease = self._state.database.live(key, now)
         if lease is None:
             return False
         station = Mac(lease.value)
         claim = self._state.database.live(association_key(station), now)
-        if claim is not None and claim.value != self._state.node_id:
-            return True
-        return all_listed and station not in self._state.present
+        owner = claim.value if claim is not None else b""
+        if station in self._state.present:
+            return bool(owner)
+        return all_listed or owner not in (b"", self._state.node_id)
+
+    def _is_ours(self, prefix: Prefix) -> bool:
+        """No peer may make us announce the gateway, or other people's addresses, by a lease that it invents."""
+        network = self._state.config.network
+        if isinstance(prefix, IPv6Network):
+            return prefix.subnet_of(network.ipv6_prefix)
+        pool, address = network.ipv4_prefix, prefix.network_address
+        return address in pool and address not in (pool.network_address, pool.broadcast_address, network.ipv4_gateway)
 
     def _demote(self, prefix: Prefix, until: float) -> None:
         self._demoted[prefix] = until
@@ -136,6 +148,11 @@ class Routes:
     def _forget_demotion(self, prefix: Prefix) -> None:
         if self._demoted.pop(prefix, None) is not None:
             self._state.agenda.clear(Job.DEMOTED, prefix)
+
+
+def is_stations(prefix: Prefix) -> bool:
+    """Whether it has the length that a station gets. Others with our protocol number are somebody else's."""
+    return prefix.prefixlen == (32 if prefix.version == 4 else 64)
 
 
 def key_of(prefix: Prefix) -> bytes:
