@@ -128,15 +128,15 @@ class Peering:
 
     def _send_dirty(self, turn: Turn, peer_id: PeerId, peer: Peer, updates: dict[bytes, Update | None]) -> None:
         batch: list[Update] = []
-        keys = list(islice(peer.dirty, constants.DUMP_BATCH))
-        for key in keys:
-            del peer.dirty[key]
-            if key not in updates:
-                datum = self._state.database.get(key)
-                updates[key] = None if datum is None else to_update(datum, turn.now)
-            update = updates[key]
-            if update is not None:
-                batch.append(update)
+        while peer.dirty and not batch:  # what has been forgotten since it changed is nothing to send
+            for key in list(islice(peer.dirty, constants.DUMP_BATCH)):
+                del peer.dirty[key]
+                if key not in updates:
+                    datum = self._state.database.get(key)
+                    updates[key] = None if datum is None else to_update(datum, turn.now)
+                update = updates[key]
+                if update is not None:
+                    batch.append(update)
         peer.blocked = bool(peer.dirty)
         peer.updates_out += len(batch)
         if batch:
