@@ -25,12 +25,11 @@ def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.
 def test_life_of_a_service_is_told(systemd: socket.socket) -> None:
     notifier = Notifier()
     notifier.ready("2 stations")
-    notifier.alive()
-    notifier.status("3 stations")
+    notifier.alive("3 stations")
     notifier.stopping()
 
-    heard = [systemd.recv(1000) for _ in range(4)]
-    assert heard == [b"READY=1\nSTATUS=2 stations", b"WATCHDOG=1", b"STATUS=3 stations", b"STOPPING=1"]
+    heard = [systemd.recv(1000) for _ in range(3)]
+    assert heard == [b"READY=1\nSTATUS=2 stations", b"WATCHDOG=1\nSTATUS=3 stations", b"STOPPING=1"]
 
 
 def test_reload_carries_the_time_that_systemd_compares(systemd: socket.socket) -> None:
@@ -56,8 +55,8 @@ def test_abstract_address_is_understood(monkeypatch: pytest.MonkeyPatch) -> None
         sock.bind("\0" + name)
         sock.settimeout(5)
         monkeypatch.setenv("NOTIFY_SOCKET", "@" + name)
-        Notifier().alive()
-        assert sock.recv(100) == b"WATCHDOG=1"
+        Notifier().alive("well")
+        assert sock.recv(100) == b"WATCHDOG=1\nSTATUS=well"
 
 
 def test_without_systemd_it_is_silent(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
@@ -74,6 +73,6 @@ def test_systemd_that_has_gone_is_a_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "gone"))
-    Notifier().alive()
+    Notifier().alive("well")
 
     assert "cannot be told" in caplog.text

@@ -60,9 +60,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     logs.configure(arguments.level)
     try:
         return asyncio.run(_serve(config, arguments))
-    except (OSError, sqlite3.Error) as error:
+    except OSError as error:
         log.critical("cannot run: %s", error)
-        return FAILED
+    except sqlite3.Error as error:
+        log.critical("cannot run: state directory %s: %s", config.node.state_dir, error)
+    return FAILED
 
 
 async def _serve(config: Config, arguments: argparse.Namespace) -> int:

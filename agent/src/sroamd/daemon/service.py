@@ -149,7 +149,7 @@ class Service:
         """From the loop, so that it stops when the loop does."""
         interval = self._notifier.watchdog_interval
         if interval is not None:
-            self._notifier.alive()
+            self._notifier.alive(self._status_line())
             self._runtime.later(interval, self._ping_watchdog)
 
     # -- signals

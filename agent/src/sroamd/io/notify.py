@@ -31,12 +31,9 @@ class Notifier:
     def stopping(self) -> None:
         self._send("STOPPING=1")
 
-    def status(self, text: str) -> None:
-        self._send(f"STATUS={text}")
-
-    def alive(self) -> None:
+    def alive(self, status: str) -> None:
         """The watchdog wants to hear this at least every `2 * watchdog_interval` seconds."""
-        self._send("WATCHDOG=1")
+        self._send(f"WATCHDOG=1\nSTATUS={status}")
 
     def _send(self, text: str) -> None:
         if not self._address:

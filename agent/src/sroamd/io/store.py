@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import sqlite3
 import threading
 import time
@@ -162,11 +161,3 @@ class Store:
     def _tell(self, event: LeasesStored) -> None:
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._emit, event)
-
-
-def describe(error: OSError | sqlite3.Error, directory: Path) -> str:
-    """For the operator, one line."""
-    owner = (
-        f"{directory} (uid {os.geteuid()} needs to write there)" if isinstance(error, PermissionError) else directory
-    )
-    return f"state directory {owner}: {error}"
