@@ -10,7 +10,7 @@ PINS  := agent/requirements-dev.txt
 STAMP := .venv/.made-from-$(shell cat $(PINS) agent/pyproject.toml | sha256sum | cut -c1-16)
 
 SUDO    := $(if $(filter-out 0,$(shell id -u)),$(shell command -v sudo))
-AS_ROOT := $(if $(SUDO),sudo env PYTHONDONTWRITEBYTECODE=1,env) PATH="$$PATH" PYTHONPATH=molecule
+AS_ROOT := $(if $(SUDO),sudo env PYTHONDONTWRITEBYTECODE=1,env) PATH="$$PATH" PYTHONPATH="$(CURDIR)/molecule"
 PIP     := python3 -m pip --quiet --quiet --disable-pip-version-check
 RUFF    := ruff --config agent/pyproject.toml
 PYTEST   = pytest -c agent/pyproject.toml --rootdir=. --junitxml=.reports/$@.xml
@@ -46,10 +46,10 @@ $(STAMP): # named after what it was made from, so a changed pin makes it anew
 pins: $(STAMP) ## Write what is installed in .venv to agent/requirements-dev.txt
 	@grep '^#' $(PINS) > .venv/pins && $(PIP) freeze --exclude-editable >> .venv/pins && mv .venv/pins $(PINS)
 
-lint: $(STAMP) ## ruff, mypy --strict, yamllint, ansible-lint (production profile), shellcheck
+lint: $(STAMP) ## ruff, mypy --strict (agent and lab), yamllint, ansible-lint (production profile), shellcheck
 	$(RUFF) check .
 	$(RUFF) format --check .
-	mypy --config-file agent/pyproject.toml agent/src/sroamd
+	mypy --config-file agent/pyproject.toml -p sroamd -p lab
 	yamllint --strict .
 	ansible-lint
 	shellcheck $(SCRIPTS)
