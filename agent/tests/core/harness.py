@@ -218,7 +218,7 @@ class Lab:
                     self._queue.append((host, ev.NextHopChanged(address, NextHop("bb0", address))))
             case do.SendUpdates(peer, updates, more):
                 self._send(host, peer, ev.UpdatesReceived(host.number, updates))
-                if more:
+                if more and peer in host.peers:
                     self._queue.append((host, ev.PeerWritable(peer)))
             case do.SendHello(peer, hello):
                 self._send(host, peer, ev.PeerSaidHello(host.number, hello))

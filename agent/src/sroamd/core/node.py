@@ -28,7 +28,7 @@ from sroamd.core.router_advertiser import RouterAdvertiser
 from sroamd.core.routes import Routes
 from sroamd.core.tickets import Tickets
 from sroamd.core.turn import State, Turn
-from sroamd.wire.datum import ASSOCIATION, NODE, association_station
+from sroamd.wire.datum import ASSOCIATION, IPV4_LEASE, IPV6_LEASE, NODE, association_station
 from sroamd.wire.flood import Update
 
 
@@ -44,8 +44,8 @@ class Node:
         self.routes = Routes(self.state, self.nodes)
         self.announcements = Announcements(self.state)
         self.tickets = Tickets()
-        self.dhcp_server = DhcpServer(self.state, self.leases, self.tickets)
-        self.router_advertiser = RouterAdvertiser(self.state, self.leases, self.tickets)
+        self.dhcp_server = DhcpServer(self.state, self.leases, self.peering, self.tickets)
+        self.router_advertiser = RouterAdvertiser(self.state, self.leases, self.peering, self.tickets)
         self.store_failing = False
 
     @property
@@ -190,7 +190,9 @@ class Node:
                 pass
             case Inserted(datum) | Refreshed(datum):
                 self._accept(turn, datum, peer_id)
-            case Replaced(datum, _, tie):
+            case Replaced(datum, old, tie):
+                if old.value != datum.value:
+                    self._lease_lost(turn, old, datum)
                 self.state.agenda.clear(Job.RAISE, datum.key)
                 self._accept(turn, datum, peer_id)
                 self._raise_later(turn, datum, tie)
@@ -203,8 +205,15 @@ class Node:
             case _:
                 assert_never(outcome)
 
+    def _lease_lost(self, turn: Turn, old: Datum, new: Datum) -> None:
+        if old.key[0] == IPV4_LEASE:
+            self.dhcp_server.lost(turn, old, new)
+        elif old.key[0] == IPV6_LEASE:
+            self.router_advertiser.lost(turn, old)
+
     def _accept(self, turn: Turn, datum: Datum, origin: events.PeerId) -> None:
         self.state.offers.discard(datum.key)
+        self.peering.learned_from(origin)
         life = datum.expires_at - turn.now
         turn.accept(datum, origin, store=life <= 0 or life > OFFER_LIFE)
 
@@ -248,6 +257,8 @@ class Node:
                 self.announcements.due(turn, station)
             case Job.ADVERTISE:
                 self.router_advertiser.due(turn, station)
+            case Job.OFFER:
+                self.dhcp_server.offer_due(turn, station)
             case Job.PING:
                 self.associations.ping_due(turn, station)
             case _:
@@ -256,7 +267,7 @@ class Node:
     def _raise(self, turn: Turn, key: bytes) -> None:
         """Nothing has decided the tie since: say what is held, above it."""
         datum = self.database.live(key, turn.now)
-        if datum is not None:
+        if datum is not None and self.peering.has_c_peer:
             turn.publish(key, datum.value, datum.expires_at - turn.now)
 
     def _expire(self, turn: Turn, key: bytes) -> None:

@@ -19,6 +19,7 @@ from sroamd.wire.flood import Hello, Update
 
 # So often running, with no update between, before everything is sent again. Copies of one version may expire SLACK
 # apart, which is no reason.
+# What the peer's own repair repeats is no update in this sense, or each side's repair would put off the other's.
 UNEQUAL_HELLOS = int(constants.SLACK / constants.HELLO_INTERVAL) + 2
 REPAIR_INTERVAL = 60.0
 
@@ -73,9 +74,11 @@ class Peering:
         if peer is not None:
             peer.heard_at = turn.now
             peer.updates_in += updates
-            if updates:
-                peer.unequal = 0
         return peer
+
+    def learned_from(self, peer_id: PeerId) -> None:
+        """It told us something new, so what our databases differ in may be on its way."""
+        self.peers[peer_id].unequal = 0
 
     def said_hello(self, turn: Turn, peer_id: PeerId, hello: Hello) -> None:
         peer = self.heard(turn, peer_id)
@@ -145,7 +148,7 @@ class Peering:
     def _mark_all(self, peer: Peer, now: float) -> None:
         keys = [datum.key for datum in self._state.database if datum.expires_at > now]
         keys.sort(key=is_association, reverse=True)
-        peer.dirty = dict.fromkeys(keys)
+        peer.dirty = dict.fromkeys([*keys, *peer.dirty])
 
     def _hello(self) -> Hello:
         state = self._state

@@ -53,6 +53,7 @@ class Turn:
     def publish(self, key: bytes, value: bytes, life: float, *, store: bool = True) -> Datum:
         """Say something new, to the database and to all peers."""
         datum = self._state.database.publish(key, value, life, self.now)
+        self._state.agenda.clear(Job.RAISE, key)  # it is above any tie
         self.accept(datum, None, store=store)
         return datum
 

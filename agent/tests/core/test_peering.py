@@ -1,0 +1,410 @@
+"""Sessions with peers: what is sent, to whom, when; and what keeps or ends a session (flooding, sections 3.3 and 4)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from sroamd import constants
+from sroamd.core import effects as do
+from sroamd.core import events as ev
+from sroamd.core.peering import REPAIR_INTERVAL, UNEQUAL_HELLOS
+from sroamd.wire.datum import association_key, ipv4_lease_key
+from sroamd.wire.flood import Hello, Update
+from tests.core.harness import ALICE, BOB, Lab, id_of, mac, release
+
+SOMEBODY = 51  # peer ids of nobody in the lab
+ANOTHER = 52
+
+
+def node() -> Lab:
+    return Lab(1)
+
+
+def hello(lab: Lab, number: int, *, digest: bytes | None = None) -> Hello:
+    """As that node would say it, with the same database as ours."""
+    return Hello(id_of(number), 3, lab[1].node.database.digest if digest is None else digest, 0, f"ap{number}")
+
+
+def connect(lab: Lab, peer: int = SOMEBODY, *, number: int | None = 9) -> list[do.Effect]:
+    """A peer that is not in the lab; `number` None: the C daemon, which says no Hello."""
+    effects = lab.do(1, ev.PeerReady(peer, "192.0.2.254"))
+    if number is not None:
+        lab.do(1, ev.PeerSaidHello(peer, hello(lab, number)))
+    return effects
+
+
+def claim(seqno: int, owner: int, number: int = 0) -> Update:
+    return Update(seqno, 5000, association_key(mac(number)), bytes(id_of(owner)))
+
+
+def sent_to(effects: list[do.Effect], peer: int) -> list[Update]:
+    return [u for e in effects if isinstance(e, do.SendUpdates) and e.peer == peer for u in e.updates]
+
+
+def keys(updates: list[Update]) -> set[bytes]:
+    return {update.key for update in updates}
+
+
+def says(lab: Lab, peer: int, *updates: Update) -> list[do.Effect]:
+    return lab.do(1, ev.UpdatesReceived(peer, updates))
+
+
+# -- the dump
+
+
+def test_new_peer_hears_hello_then_everything_with_associations_first() -> None:
+    lab = node()
+    for number in range(5):
+        lab.join(1, mac(number))
+        lab.lease(1, mac(number))
+    effects = connect(lab)
+    assert [type(e) for e in effects[:2]] == [do.SendHello, do.SendUpdates]
+    kinds = [update.key[0] for update in sent_to(effects, SOMEBODY)]
+    assert kinds[:5] == [2] * 5
+    assert sorted(kinds[5:]) == [0] * 5 + [1] * 5 + [128]
+
+
+def test_dump_has_tombstones_and_nothing_expired() -> None:
+    lab = node()
+    lab.join(1, ALICE)
+    address = lab.lease(1, ALICE)
+    lab.leave(1, ALICE)
+    effects = connect(lab)
+    assert association_key(ALICE) in keys(sent_to(effects, SOMEBODY))
+    lab.do(1, ev.PeerClosed(SOMEBODY))
+    lab.wait(2000)
+    effects = connect(lab)
+    assert ipv4_lease_key(address) not in keys(sent_to(effects, SOMEBODY))
+
+
+def test_lifetimes_travel_as_what_remains_less_one_second_a_hop() -> None:
+    lab = Lab(3)
+    lab.join(1, ALICE)
+    remaining = []
+    for host in lab.hosts:
+        datum = host.node.database.get(association_key(ALICE))
+        assert datum is not None
+        remaining.append(datum.remaining(lab.now))
+    assert remaining == [5400, 5399, 5398]
+
+
+# -- changes
+
+
+def test_change_goes_to_all_but_its_sender() -> None:
+    lab = node()
+    connect(lab, SOMEBODY, number=8)
+    connect(lab, ANOTHER, number=9)
+    effects = says(lab, SOMEBODY, claim(5, 9))
+    assert sent_to(effects, SOMEBODY) == []
+    assert sent_to(effects, ANOTHER) == [replace(claim(5, 9), lifetime=4999)]
+
+
+def test_what_is_known_goes_nowhere() -> None:
+    lab = node()
+    connect(lab)
+    says(lab, SOMEBODY, claim(5, 9))
+    assert says(lab, SOMEBODY, claim(5, 9)) == []
+
+
+def test_changes_coalesce_while_the_peer_is_blocked() -> None:
+    lab = node()
+    connect(lab, SOMEBODY)
+    connect(lab, ANOTHER)
+    lab.do(1, ev.PeerBlocked(SOMEBODY))
+    for seqno in range(100):
+        effects = says(lab, ANOTHER, claim(seqno, 9))
+        assert sent_to(effects, SOMEBODY) == []
+    effects = lab.do(1, ev.PeerWritable(SOMEBODY))
+    assert sent_to(effects, SOMEBODY) == [replace(claim(99, 9), lifetime=4999)]
+    assert lab.do(1, ev.PeerWritable(SOMEBODY)) == []
+
+
+def test_what_the_blocked_peer_has_said_itself_meanwhile_is_not_sent_to_it() -> None:
+    lab = node()
+    connect(lab, SOMEBODY)
+    connect(lab, ANOTHER)
+    lab.do(1, ev.PeerBlocked(SOMEBODY))
+    says(lab, ANOTHER, claim(4, 9))
+    says(lab, SOMEBODY, claim(5, 9))
+    assert lab.do(1, ev.PeerWritable(SOMEBODY)) == []
+
+
+def full(lab: Lab, count: int, peer: int = ANOTHER) -> None:
+    connect(lab, peer)
+    says(lab, peer, *(claim(0, 9, number) for number in range(count)))
+
+
+def test_dump_goes_in_batches_each_when_the_last_is_taken() -> None:
+    lab = node()
+    full(lab, 2 * constants.DUMP_BATCH + 10)
+    batches = [e for e in connect(lab) if isinstance(e, do.SendUpdates)]
+    while batches[-1].more:
+        (batch,) = [e for e in lab.do(1, ev.PeerWritable(SOMEBODY)) if isinstance(e, do.SendUpdates)]
+        batches.append(batch)
+    assert [(len(b.updates), b.more) for b in batches] == [(500, True), (500, True), (11, False)]
+    assert len(keys([u for batch in batches for u in batch.updates])) == 1011
+
+
+def test_change_during_a_dump_is_not_lost() -> None:
+    lab = node()
+    full(lab, constants.DUMP_BATCH + 10)
+    first = sent_to(connect(lab), SOMEBODY)
+    says(lab, ANOTHER, Update(7, 5000, first[0].key, bytes(id_of(8))))
+    rest = sent_to(lab.do(1, ev.PeerWritable(SOMEBODY)), SOMEBODY)
+    assert [u.seqno for u in rest if u.key == first[0].key] == [7]
+
+
+def test_peer_that_was_blocked_until_all_is_forgotten_gets_the_rest() -> None:
+    """More than a batch has vanished from the database; nobody would ever say that the peer can take more."""
+    lab = node()
+    connect(lab, SOMEBODY, number=None)
+    lab.do(1, ev.PeerBlocked(SOMEBODY))
+    full(lab, constants.DUMP_BATCH + 10)
+    lab.wait(constants.ASSOCIATION_LIFE + constants.ASSOCIATION_HOLD + 10)
+    lab.join(1, ALICE)
+    effects = lab.do(1, ev.PeerWritable(SOMEBODY))
+    assert association_key(ALICE) in keys(sent_to(effects, SOMEBODY))
+
+
+# -- R2: push back
+
+
+def test_r2_older_version_is_answered_with_ours() -> None:
+    """Defect M7 of the C daemon: the sender is not told."""
+    lab = node()
+    connect(lab, SOMEBODY)
+    connect(lab, ANOTHER)
+    says(lab, ANOTHER, claim(9, 9))
+    effects = says(lab, SOMEBODY, claim(8, 8))
+    assert sent_to(effects, SOMEBODY) == [replace(claim(9, 9), lifetime=4999)]
+    assert sent_to(effects, ANOTHER) == []
+
+
+def test_r2_expired_version_is_a_floor_and_answers_too() -> None:
+    lab = Lab(1)
+    connect(lab, SOMEBODY)
+    lab.join(1, mac(0))
+    lab.leave(1, mac(0))
+    lab.wait(constants.TOMBSTONE_LIFE + 10)
+    effects = says(lab, SOMEBODY, claim(0, 8))
+    (answer,) = sent_to(effects, SOMEBODY)
+    assert (answer.seqno, answer.value, answer.lifetime) == (1, b"", 0)
+
+
+@pytest.mark.parametrize("number", [8, None], ids=["one of ours", "the C daemon"])
+def test_r2_tie_that_lost_is_answered_to_nodes_of_ours_only(number: int | None) -> None:
+    """CE9: the C daemon would flood its own value on when it is told, for ever."""
+    lab = node()
+    connect(lab, SOMEBODY, number=number)
+    connect(lab, ANOTHER)
+    says(lab, ANOTHER, claim(5, 9))
+    effects = says(lab, SOMEBODY, claim(5, 8))
+    assert len(sent_to(effects, SOMEBODY)) == (number is not None)
+
+
+def test_r2_older_version_is_answered_to_the_c_daemon_too() -> None:
+    lab = node()
+    connect(lab, SOMEBODY, number=None)
+    connect(lab, ANOTHER)
+    says(lab, ANOTHER, claim(5, 9))
+    assert len(sent_to(says(lab, SOMEBODY, claim(4, 8)), SOMEBODY)) == 1
+
+
+# -- R3: delayed raise
+
+
+def seqno(lab: Lab) -> int:
+    datum = lab[1].node.database.get(association_key(mac(0)))
+    assert datum is not None
+    return datum.seqno
+
+
+@pytest.mark.parametrize("order", [(8, 9), (9, 8)], ids=["lost", "won"])
+def test_r3_tie_in_a_mixed_fleet_is_raised_after_five_seconds(order: tuple[int, int]) -> None:
+    lab = node()
+    connect(lab, SOMEBODY, number=None)
+    connect(lab, ANOTHER)
+    says(lab, ANOTHER, claim(5, order[0]))
+    says(lab, SOMEBODY, claim(5, order[1]))
+    lab.wait(constants.RAISE_DELAY - 0.1)
+    assert seqno(lab) == 5
+    lab[1].forget()
+    lab.wait(0.2)
+    assert seqno(lab) == 6
+    assert lab[1].owner(mac(0), lab.now) == id_of(9)
+    assert {e.peer for e in lab[1].all(do.SendUpdates)} == {SOMEBODY, ANOTHER}
+    lab.wait(60)
+    assert seqno(lab) == 6
+
+
+def test_r3_tie_among_nodes_of_ours_is_not_raised() -> None:
+    lab = node()
+    connect(lab, SOMEBODY)
+    connect(lab, ANOTHER)
+    says(lab, ANOTHER, claim(5, 8))
+    says(lab, SOMEBODY, claim(5, 9))
+    lab.wait(60)
+    assert seqno(lab) == 5
+
+
+def test_r3_tie_that_somebody_else_has_decided_is_not_raised() -> None:
+    lab = node()
+    connect(lab, SOMEBODY, number=None)
+    says(lab, SOMEBODY, claim(5, 8), claim(5, 9), claim(6, 8))
+    lab.wait(60)
+    assert seqno(lab) == 6
+
+
+def test_r3_tie_that_we_have_decided_ourselves_is_not_raised() -> None:
+    """The station has come here: a new claim. To raise that once more would begin a duel with its next owner."""
+    lab = node()
+    connect(lab, SOMEBODY, number=None)
+    says(lab, SOMEBODY, claim(5, 8), claim(5, 9))
+    lab.join(1, mac(0))
+    lab.wait(60)
+    assert seqno(lab) == 6
+
+
+# -- hello
+
+
+def test_hello_is_said_every_three_seconds_with_the_digest() -> None:
+    lab = node()
+    connect(lab)
+    lab.join(1, ALICE)
+    lab[1].forget()
+    lab.wait(3.1)
+    (sent,) = lab[1].all(do.SendHello)
+    database = lab[1].node.database
+    assert sent == do.SendHello(SOMEBODY, Hello(id_of(1), 3, database.digest, database.alive, "ap1"))
+    lab.wait(6)
+    assert len(lab[1].all(do.SendHello)) == 3
+
+
+def test_connection_with_oneself_is_closed() -> None:
+    lab = node()
+    connect(lab, number=None)
+    effects = lab.do(1, ev.PeerSaidHello(SOMEBODY, hello(lab, 1)))
+    assert [e.peer for e in effects if isinstance(e, do.ClosePeer)] == [SOMEBODY]
+
+
+def test_b10_silent_peer_is_closed_within_the_dead_time() -> None:
+    lab = node()
+    connect(lab)
+    lab.wait(constants.PEER_DEAD_TIME + constants.HELLO_INTERVAL + 0.1)
+    assert [e.peer for e in lab[1].all(do.ClosePeer)] == [SOMEBODY]
+    lab.do(1, ev.PeerClosed(SOMEBODY))
+    lab[1].forget()
+    lab.wait(60)
+    assert lab[1].all(do.SendHello) == lab[1].all(do.ClosePeer) == []
+
+
+@pytest.mark.parametrize("sign", ["hello", "updates"])
+def test_peer_that_says_something_lives(sign: str) -> None:
+    lab = node()
+    connect(lab)
+    for number in range(20):
+        lab.wait(5)
+        event = ev.PeerSaidHello(SOMEBODY, hello(lab, 9))
+        lab.do(1, event if sign == "hello" else ev.UpdatesReceived(SOMEBODY, (claim(0, 9, number),)))
+    assert lab[1].all(do.ClosePeer) == []
+
+
+def test_c_daemon_may_be_silent_for_ever() -> None:
+    lab = node()
+    connect(lab, number=None)
+    lab.wait(3600)
+    assert lab[1].all(do.ClosePeer) == []
+
+
+# -- repair
+
+
+def unequal(lab: Lab, times: int) -> list[Update]:
+    effects = [e for _ in range(times) for e in lab.do(1, ev.PeerSaidHello(SOMEBODY, hello(lab, 9, digest=b"x" * 8)))]
+    return sent_to(effects, SOMEBODY)
+
+
+def test_databases_that_stay_unequal_are_repaired_by_sending_everything() -> None:
+    lab = node()
+    lab.join(1, ALICE)
+    connect(lab)
+    assert unequal(lab, UNEQUAL_HELLOS - 1) == []
+    everything = {datum.key for datum in lab[1].node.database}
+    assert keys(unequal(lab, 1)) == everything
+    assert lab[1].node.counters["flood.repairs"] == 1
+
+
+def test_repair_happens_once_a_minute_at_most() -> None:
+    lab = node()
+    connect(lab)
+    unequal(lab, UNEQUAL_HELLOS)
+    assert unequal(lab, 10 * UNEQUAL_HELLOS) == []
+    lab.now += REPAIR_INTERVAL
+    assert unequal(lab, 1) != []
+
+
+def test_updates_or_an_equal_digest_between_are_a_reason_to_wait() -> None:
+    lab = node()
+    connect(lab)
+    for number in range(5):
+        assert unequal(lab, UNEQUAL_HELLOS - 1) == []
+        if number % 2:
+            says(lab, SOMEBODY, claim(0, 9, number))
+        else:
+            lab.do(1, ev.PeerSaidHello(SOMEBODY, hello(lab, 9)))
+
+
+def test_repair_does_not_forget_what_was_waiting() -> None:
+    """A released lease has no life left and is in no dump, but the peer holds it alive."""
+    lab = node()
+    connect(lab)
+    lab.join(1, ALICE)
+    address = lab.lease(1, ALICE)
+    lab.do(1, ev.PeerBlocked(SOMEBODY))
+    lab.dhcp(1, release(ALICE, address))
+    unequal(lab, UNEQUAL_HELLOS)
+    effects = lab.do(1, ev.PeerWritable(SOMEBODY))
+    assert ipv4_lease_key(address) in keys(sent_to(effects, SOMEBODY))
+
+
+def test_two_nodes_that_differ_become_equal() -> None:
+    """However it came about: here a bit flipped in memory."""
+    lab = Lab(2)
+    lab.join(1, ALICE)
+    lab.join(2, BOB)
+    database = lab[2].node.database
+    lost = database.get(association_key(ALICE))
+    assert lost is not None
+    database._set_alive(lost, False)
+    del database._data[lost.key]
+    lab.wait(UNEQUAL_HELLOS * constants.HELLO_INTERVAL + 5)
+    assert lab[1].node.database.digest == database.digest
+    assert lab[2].owner(ALICE, lab.now) == id_of(1)
+
+
+# -- strangers
+
+
+def test_events_of_unknown_peers_are_nothing() -> None:
+    lab = node()
+    for event in (
+        ev.UpdatesReceived(99, (claim(5, 9),)),
+        ev.PeerSaidHello(99, hello(lab, 9)),
+        ev.PeerBlocked(99),
+        ev.PeerWritable(99),
+        ev.PeerClosed(99),
+    ):
+        assert lab.do(1, event) == []
+    assert lab[1].node.database.get(association_key(mac(0))) is None
+
+
+def test_closed_peer_is_sent_nothing() -> None:
+    lab = node()
+    connect(lab)
+    lab.do(1, ev.PeerClosed(SOMEBODY))
+    effects = lab.join(1, ALICE)
+    assert sent_to(effects, SOMEBODY) == []
