@@ -61,7 +61,7 @@ def problems(hostvars: Mapping[str, Mapping[str, Any]], hosts: Sequence[str]) ->
         found += [f"{host}: {problem}" for problem in status["problems"]]
     most, *others = sorted(digests.values(), key=len, reverse=True) or [[]]
     found += [
-        f"{', '.join(other)}: another database than {', '.join(most)}; run this again, a change may have been on its way"
+        f"{', '.join(other)}: another database than {', '.join(most)}; ask again, a change may have been on its way"
         for other in others
     ]
     return found

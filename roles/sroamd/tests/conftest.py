@@ -54,6 +54,11 @@ def flood() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def status() -> ModuleType:
+    return _module(ROLE / "filter_plugins/sroamd_status.py")
+
+
+@pytest.fixture(scope="session")
 def build_release() -> ModuleType:
     return _module(ROLE / "files/build_release.py")
 

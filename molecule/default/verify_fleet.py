@@ -1,0 +1,158 @@
+"""The fleet that Molecule has converged, under traffic: a roam, an upgrade in place, and a release that fails.
+
+    verify_fleet.py DIRECTORY
+
+DIRECTORY holds the inventory lab.json, and is where changed copies of the agent are made. Prints what it found, and
+fails with the first thing that is not as it should be.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lab.deploy import REPOSITORY, recap, run_playbook
+from lab.lab import Lab
+from lab.station import Station
+from lab.traffic import Report, Traffic
+from lab.walk import addresses
+
+SETTLE = 2.0  # seconds after a roam that still belong to it
+ROAM_MS = 1000.0  # the longest silence of a roam
+RATE = 100.0  # packets per second, direction and family
+NEW_SECRET = "a-secret-that-nobody-may-read"
+HOSTS = ("ap1", "ap2", "srv1")
+
+
+def must(condition: bool, what: object) -> None:
+    if not condition:
+        sys.exit(f"FAILED: {what}")
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    lab: Lab
+    inventory: Path
+    work: Path
+
+    def play(self, *options: str, check: bool = True) -> tuple[int, str]:
+        """site.yml with the wheelhouse of this run: its exit status and output."""
+        wheelhouse = ("--extra-vars", f"sroamd_wheelhouse={self.work / 'wheelhouse'}")
+        done = run_playbook("site.yml", self.inventory, *wheelhouse, *options, check=check)
+        return done.returncode, done.stdout
+
+    def status(self, host: str) -> dict[str, Any]:
+        answer: dict[str, Any] = json.loads(self.lab.run(host, ["sroamctl", "--json", "status"]).stdout)
+        return answer
+
+    def release(self, host: str) -> str:
+        return Path(self.lab.run(host, ["readlink", "/opt/sroamd/current"]).stdout.strip()).name
+
+    def agent(self, version: str) -> Path:
+        """A copy of the agent's sources that calls itself by this version."""
+        copy = self.work / f"agent-{version}"
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(REPOSITORY / "agent/src", copy / "src", ignore=shutil.ignore_patterns("__pycache__"))
+        for name in ("pyproject.toml", "requirements-dev.txt"):
+            shutil.copy(REPOSITORY / "agent" / name, copy / name)
+        for path, pattern in (("pyproject.toml", 'version = "{}"'), ("src/sroamd/__init__.py", '__version__ = "{}"')):
+            text = (copy / path).read_text()
+            old = pattern.format(self.status("ap1")["node"]["version"])
+            must(old in text, f"{path} does not hold {old}")
+            (copy / path).write_text(text.replace(old, pattern.format(version)))
+        return copy
+
+
+def figures(report: Report) -> str:
+    sent = sum(flow.sent for flow in report.flows)
+    return f"{report.lost} of {sent} packets lost, longest silence {report.silence_ms:.0f} ms"
+
+
+def verify_roam(station: Station, traffic: Traffic) -> None:
+    before = addresses(station)
+    for ap in ("ap2", "ap1"):
+        roam = station.roam(ap)
+        time.sleep(SETTLE)
+        report = traffic.report(roam.started)
+        print(f"roam to {ap}: {figures(report)}")
+        must(report.silence_ms <= ROAM_MS, f"a roam took longer than {ROAM_MS:.0f} ms: {report}")
+        must(addresses(station) == before, f"addresses were {before} and are {addresses(station)}")
+
+
+def verify_upgrade(fleet: Fleet, station: Station, traffic: Traffic) -> None:
+    """Every agent is replaced and restarted. Routes stay, so there is nothing that this should cost."""
+    before, old = addresses(station), {host: fleet.release(host) for host in HOSTS}
+    started = time.monotonic()
+    _, output = fleet.play("--tags", "agent,verify", "--extra-vars", f"sroamd_agent_source={fleet.agent('9.9.1')}")
+    time.sleep(SETTLE)
+    report = traffic.report(started)
+    print(f"upgrade of all agents at once: {figures(report)}")
+    must(report.lost == 0, f"the upgrade cost packets: {report}")
+    must(report.survived, f"the upgrade cost a connection: {report.connections}")
+    must(addresses(station) == before, f"addresses were {before} and are {addresses(station)}")
+    for host in HOSTS:
+        must(recap(output)[host]["changed"] > 0, f"{host}: nothing changed")
+        must(fleet.status(host)["node"]["version"] == "9.9.1", f"{host} runs {fleet.status(host)['node']}")
+        kept = fleet.lab.run(host, ["ls", "/opt/sroamd/releases"]).stdout
+        must(old[host] in kept.split(), f"{host}: the release before is gone, there is {kept}")
+
+
+def verify_rollback(fleet: Fleet, traffic: Traffic) -> None:
+    """A release that accepts its configuration and then dies at once: the one before it is put back."""
+    good = fleet.release("ap2")
+    broken = fleet.agent("9.9.2")
+    service = broken / "src/sroamd/daemon/main.py"
+    service.write_text(service.read_text().replace("    logs.configure(", "    sys.exit(7)\n    logs.configure("))
+    started = time.monotonic()
+    limits = ("--limit", "ap2", "--tags", "agent", "--extra-vars", "sroamd_health_timeout=5")
+    status, output = fleet.play(*limits, "--extra-vars", f"sroamd_agent_source={broken}", check=False)
+    report = traffic.report(started)
+    print(f"release that does not start: {figures(report)}")
+    must(status != 0, "a release that does not start was taken for a good one")
+    must("runs again, with its configuration" in output, output[-3000:])
+    must(fleet.release("ap2") == good, f"ap2 has {fleet.release('ap2')}, not {good}")
+    must(fleet.status("ap2")["healthy"] is True, fleet.status("ap2"))
+    must(report.lost == 0, f"the failed upgrade cost packets: {report}")
+
+
+def verify_secrecy(fleet: Fleet) -> None:
+    """A changed secret, at the highest verbosity and with differences: neither the old nor the new one is told."""
+    old = json.loads(fleet.inventory.read_text())["all"]["vars"]["sroamd_eap_users"]
+    users = json.dumps({"sroamd_eap_users": [{"name": "phone", "password": NEW_SECRET}]})
+    variables = fleet.work / "secret.json"
+    variables.write_text(users)
+    _, output = fleet.play("--tags", "hostapd", "--check", "--diff", "-vvv", "--extra-vars", f"@{variables}")
+    must(recap(output)["ap1"]["changed"] == 1, f"the new secret is no change: {recap(output)}")
+    for secret in [NEW_SECRET, *(f'"{user["password"]}"' for user in old)]:
+        must(secret not in output, f"the output tells a secret: {output[max(0, output.find(secret) - 300) :][:600]}")
+    print("a changed secret: seen as a change, and told nowhere")
+
+
+def verify_nothing_to_change(fleet: Fleet) -> None:
+    _, output = fleet.play("--check", "--diff", "--extra-vars", f"sroamd_agent_source={fleet.work / 'agent-9.9.1'}")
+    must(all(counts["changed"] == 0 for counts in recap(output).values()), f"--check sees changes: {recap(output)}")
+    print("--check --diff afterwards: nothing to change")
+
+
+def main(work: Path) -> None:
+    fleet = Fleet(Lab.running("ml"), work / "lab.json", work)
+    with Station(fleet.lab, "sta1") as station:
+        station.roam("ap1")
+        station.dhcp()
+        station.wait_for_prefix()
+        print(f"station: {', '.join(str(address) for address in addresses(station))}")
+        with Traffic(station, rate=RATE) as traffic:
+            verify_roam(station, traffic)
+            verify_upgrade(fleet, station, traffic)
+            verify_rollback(fleet, traffic)
+    verify_secrecy(fleet)
+    verify_nothing_to_change(fleet)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,91 @@
+#!/bin/sh
+# Files, units and programs of a host as the role leaves them: verify_host.sh ap|server
+set -eu
+kind=$1
+
+fail() {
+  echo "$*" >&2
+  exit 1
+}
+
+await() { # await WHAT COMMAND...: until the command succeeds, for ten seconds
+  what=$1
+  shift
+  tries=0
+  until "$@" >/dev/null 2>&1; do
+    tries=$((tries + 1))
+    [ "$tries" -lt 100 ] || fail "missing: $what"
+    sleep 0.1
+  done
+}
+
+another_babeld() {
+  now=$(systemctl show --value --property MainPID babeld.service)
+  [ "$now" -gt 0 ] && [ "$now" != "$first" ]
+}
+
+has_babel_routes() {
+  [ -n "$(ip -4 route show proto babel)" ] && [ -n "$(ip -6 route show proto babel)" ]
+}
+
+modes() { # modes PATH... as owner:group:mode
+  stat --format '%n %U:%G:%a' "$@"
+}
+
+# Secrets and what only root and the agent may see.
+modes /etc/sroamd /etc/sroamd/sroamd.toml | grep --quiet '^/etc/sroamd root:sroamd:750$' || fail "mode of /etc/sroamd"
+modes /etc/sroamd/sroamd.toml | grep --quiet ' root:sroamd:640$' || fail "mode of sroamd.toml"
+if [ "$kind" = ap ]; then
+  for file in /etc/hostapd/hostapd.conf /etc/hostapd/sroamd.eap_users; do
+    modes "$file" | grep --quiet ' root:root:600$' || fail "mode of $file"
+  done
+fi
+
+# Units that systemd finds nothing wrong with.
+units="sroamd.service sroamd-firewall.service babeld.service"
+# shellcheck disable=SC2086 # a list of words
+complaints=$(systemd-analyze verify --man=no $units 2>&1 | grep --extended-regexp '(sroamd|babeld)[^ ]*:' || true)
+[ -z "$complaints" ] || fail "$complaints"
+systemd-analyze security --threshold=30 --no-pager sroamd.service >/dev/null || fail "exposure of sroamd.service above 3.0"
+
+# The agent runs as its own user, with three capabilities and no way to more.
+pid=$(systemctl show --value --property MainPID sroamd.service)
+grep --quiet '^NoNewPrivs:[[:space:]]1$' "/proc/$pid/status" || fail "the agent may gain privileges"
+# CAP_NET_BIND_SERVICE (10), CAP_NET_ADMIN (12), CAP_NET_RAW (13)
+grep --quiet '^CapBnd:[[:space:]]0000000000003400$' "/proc/$pid/status" || fail "capabilities of the agent"
+[ "$(stat --format %U "/proc/$pid")" = sroamd ] || fail "user of the agent"
+
+# What is enabled starts again after a boot.
+systemctl is-enabled --quiet sroamd sroamd-firewall babeld systemd-networkd || fail "a service is not enabled"
+
+# A babeld that dies comes back. Debian's own script would leave it dead.
+first=$(systemctl show --value --property MainPID babeld.service)
+kill -KILL "$first"
+await "another babeld" another_babeld
+
+# Reloading the packet filter of the system flushes our table; it is there again at once.
+systemctl start nftables
+systemctl reload nftables
+await "the packet filter after a reload of nftables" nft list table inet sroamd
+systemctl restart nftables
+await "the packet filter after a restart of nftables" nft list table inet sroamd
+
+# Neither a changed file nor a restart of networkd costs a route or an address.
+network() {
+  ip -oneline -4 route show proto babel | sort
+  ip -oneline -6 route show proto babel | sort
+  ip -brief address show
+}
+await "Babel's routes" has_babel_routes
+before=$(network)
+for file in /etc/systemd/network/10-sroamd-*.network; do
+  echo '# changed' >>"$file"
+done
+networkctl reload
+sleep 1
+[ "$(network)" = "$before" ] || fail "networkctl reload took something away, from $before to $(network)"
+systemctl restart systemd-networkd
+sleep 1
+[ "$(network)" = "$before" ] || fail "a restart of networkd took something away, from $before to $(network)"
+sed -i '/^# changed$/d' /etc/systemd/network/10-sroamd-*.network
+networkctl reload
