@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,14 +89,12 @@ class Traffic:
         remove_tree(self._directory)
         self._directory.mkdir(parents=True)
         own = self._own_addresses()
-        self._launch(Direction.DOWN, "corr", own, dial=False)
-        self._launch(Direction.UP, self._station.name, {each: _CORRESPONDENT[each] for each in own}, dial=self._tcp)
         deadline = time.monotonic() + timeout
-        while missing := self._not_yet_seen():
-            if time.monotonic() > deadline:
-                self.stop()
-                raise LabError(f"{self._station.name}: within {timeout} s nothing came through: {', '.join(missing)}")
-            time.sleep(0.05)
+        self._launch(Direction.DOWN, "corr", own, dial=False)
+        # It listens before it sends. Whoever dials earlier is refused, and does not dial again.
+        self._wait_for(lambda: [] if self._read(Direction.DOWN) else ["the correspondent's probe"], deadline)
+        self._launch(Direction.UP, self._station.name, {each: _CORRESPONDENT[each] for each in own}, dial=self._tcp)
+        self._wait_for(self._not_yet_seen, deadline)
         self.started = time.monotonic()
 
     def stop(self, drain: float = _DRAIN) -> None:
@@ -110,10 +108,9 @@ class Traffic:
         time.sleep(drain)
         # The end that dialled first: to it, the other's end would look like a broken connection.
         for direction in (Direction.UP, Direction.DOWN):
-            probe = self._probes[direction]
-            probe.terminate()
-            probe.wait()
-        self._probes.clear()
+            if (probe := self._probes.pop(direction, None)) is not None:
+                probe.terminate()
+                probe.wait()
 
     def report(self, start: float | None = None, end: float | None = None, *, drain: float = _DRAIN) -> Report:
         """What happened between two moments of time.monotonic(): from the start of the traffic, until now or its end.
@@ -131,6 +128,13 @@ class Traffic:
         )
         connections = tuple(_connection(logs[Direction.UP], family, start, end) for family in self._families)
         return Report(start, end, flows, connections if self._tcp else ())
+
+    def _wait_for(self, what_is_missing: Callable[[], list[str]], deadline: float) -> None:
+        while missing := what_is_missing():
+            if time.monotonic() > deadline:
+                self.stop()
+                raise LabError(f"{self._station.name}: in time there was no sign of: {', '.join(missing)}")
+            time.sleep(0.05)
 
     def _own_addresses(self) -> dict[Family, str]:
         own: dict[Family, str] = {}
