@@ -147,7 +147,7 @@ def test_full_queue_sheds_what_stations_ask_again_and_never_their_arrival() -> N
         runtime.emit(authorized(3))  # nothing left to shed, and yet it gets in
         runtime.begin(FakeDoer(node))
         assert node.handled == [PeerClosed(1), authorized(1), authorized(2), authorized(3)]
-        assert runtime.counters["events_shed"] == 4
+        assert runtime.counters["event.shed"] == 4
 
     run(work())
 

@@ -280,8 +280,8 @@ def test_station_that_is_not_authorised_gets_nothing(access_point: AccessPoint) 
             assert b"no lease" in said
             assert access_point.routes() == {}
             counters = access_point.asked("status")["counters"]
-            assert counters["frames_received"] >= 2, "they were heard"
-            assert "frames_sent" not in counters
+            assert counters["frame.received"] >= 2, "they were heard"
+            assert "frame.sent" not in counters
             assert [packet for packet in everything(wire) if packet.dst == STATION] == []
 
     run(access_point, story)

@@ -320,7 +320,7 @@ def test_storm_of_routes_costs_no_more_than_one_answer_each(kernel: Kernel) -> N
         kernel.ns.ip("route add 10.255.0.2 via 10.255.0.9 dev bb0 onlink proto babel")
         await until(lambda: kernel.hops()[-1] == (ROUTER, via("10.255.0.9")))
         assert len(kernel.hops()) == 3
-        assert kernel.watch.counters["netlink_overflows"] == 0
+        assert kernel.watch.counters["netlink.overflows"] == 0
 
     kernel.run(story)
 
@@ -337,7 +337,7 @@ def test_lost_events_are_made_up_for(kernel: Kernel, monkeypatch: pytest.MonkeyP
         for number in range(50):
             kernel.ns.ip(f"route add 198.18.0.{number} dev bb0")
         kernel.ns.ip("route add 10.255.0.2 via 10.255.0.9 dev bb0 onlink proto babel")
-        await until(lambda: kernel.watch.counters["netlink_overflows"] > 0)
+        await until(lambda: kernel.watch.counters["netlink.overflows"] > 0)
         await until(lambda: kernel.listed() == {V6} or kernel.lost() == [V4])
         await until(lambda: kernel.hops()[-1] == (ROUTER, via("10.255.0.9")))
         await until(lambda: kernel.interfaces()[-1] == ("wlan0", Mac.parse("02:00:00:00:00:42")))

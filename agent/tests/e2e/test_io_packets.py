@@ -139,7 +139,7 @@ def test_what_is_not_for_us_or_not_to_be_believed_is_no_event(cable: Cable) -> N
         await cable.heard.first(ProbeAnswered)
         await asyncio.sleep(QUIET)
         assert len(cable.heard.events) == 1, "the last, which only has padding"
-        assert cable.sockets.counters == {"dhcp_chaddr_mismatch": 1, "frames_received": 1}
+        assert cable.sockets.counters == {"dhcp4.chaddr_mismatch": 1, "frame.received": 1}
 
     cable.run(story)
 
@@ -153,7 +153,7 @@ def test_own_frames_are_not_heard(cable: Cable) -> None:
             another.send(bytes(Ether(src=STATION, dst=OWN) / ARP_REPLY.payload))
         await asyncio.sleep(QUIET)
         assert cable.heard.events == []
-        assert cable.sockets.counters == {"frames_sent": 1}
+        assert cable.sockets.counters == {"frame.sent": 1}
         assert [packet[ARP].psrc for packet in cable.received() if ARP in packet] == ["192.0.2.1", "192.0.2.7"]
 
     cable.run(story)
@@ -172,7 +172,7 @@ def test_checksum_that_is_left_to_the_hardware_is_not_held_against_the_station(c
             client.sendto(message, ("192.0.2.1", 67))
         event = await cable.heard.first(DhcpReceived)
         assert (event.source_ip, event.message.xid) == (IPv4Address("192.0.2.7"), 9)
-        assert "frame_malformed" not in cable.sockets.counters
+        assert "dhcp4.malformed" not in cable.sockets.counters
 
     cable.run(story)
 
@@ -218,7 +218,7 @@ def test_interface_that_goes_and_returns_is_opened_again(cable: Cable) -> None:
         del cable.links["wlan0"]
         cable.sockets.refresh("wlan0")
         cable.sockets.send(SendGratuitousArp("wlan0", Mac.parse(STATION), GATEWAY))
-        assert cable.sockets.counters["frames_without_interface"] == 1
+        assert cable.sockets.counters["frame.no_interface"] == 1
 
         plug(cable.ap, cable.sta)
         cable.wire.close()
@@ -235,7 +235,7 @@ def test_interface_that_is_down_for_a_while_is_heard_again(cable: Cable) -> None
     async def story() -> None:
         cable.ap.ip("link set wlan0 down")
         cable.sockets.send(SendGratuitousArp("wlan0", Mac.parse(STATION), GATEWAY))
-        assert cable.sockets.counters["frames_not_sent"] == 1
+        assert cable.sockets.counters["frame.not_sent"] == 1
         await asyncio.sleep(QUIET)
         cable.ap.ip("link set wlan0 up")
         cable.sockets.refresh("wlan0")

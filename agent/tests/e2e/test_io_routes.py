@@ -168,7 +168,7 @@ def test_removal_of_what_is_not_there_is_a_success(node: Node) -> None:
     node.ns.ip(f"route del {V4} proto 44")
     node.do(RemoveRoute(V4))
 
-    assert node.routes.counters["routes_removed"] == 0
+    assert node.routes.counters["route.removed"] == 0
 
 
 def test_route_of_an_earlier_process_is_removed_whatever_its_kind(node: Node) -> None:

@@ -153,7 +153,7 @@ def test_refused_route_is_asked_about_again_ever_later(
         retry()
     assert "route 192.0.2.7/32 dev wlan0 proto 44: Network is down" in caplog.text
     assert [delay for delay, _ in world.timers] == [min(2.0**n, ROUTE_RETRY_MAX) for n in range(10)]
-    assert world.done.count(("list_routes",)) == executor.counters["route_retries"] == 10
+    assert world.done.count(("list_routes",)) == executor.counters["route.retries"] == 10
 
     world.refused = set()
     executor.apply([InstallRoute(route(7))])
@@ -206,7 +206,7 @@ def test_observer_says_and_touches_nothing(world: World, caplog: pytest.LogCaptu
     assert heard.events == [PeerWritable(3), LeasesStored(4)], "the core goes on as if it had been done"
     assert "would: route 192.0.2.7/32 via 10.255.0.2 dev bb0 proto 45" in caplog.text
     assert "a decision" in caplog.text
-    assert observer.counters["effects_withheld"] == len(FRAMES) + 7
+    assert observer.counters["effect.withheld"] == len(FRAMES) + 7
 
 
 def test_description_of_an_effect_is_one_printable_line() -> None:

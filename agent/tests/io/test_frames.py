@@ -92,26 +92,28 @@ def test_answers_to_a_probe_are_signs_of_life(packet: Packet) -> None:
 @pytest.mark.parametrize(
     ("packet", "reason"),
     [
-        (dhcp(chaddr=OTHER), "dhcp_chaddr_mismatch"),
-        (dhcp(giaddr="192.0.2.9"), "dhcp_relayed"),
-        (dhcp(op=2), "dhcp_reply"),
-        (dhcp(to="192.0.2.53"), "dhcp_to_another_server"),
-        (dhcp(source="03:00:00:00:00:07", chaddr="03:00:00:00:00:07"), "frame_from_no_station"),
-        (dhcp(source="00:00:00:00:00:00", chaddr="00:00:00:00:00:00"), "frame_from_no_station"),
-        (solicitation(OTHER), "rs_source_mismatch"),
-        (advertisement(OTHER), "na_target_mismatch"),
-        (advertisement(solicited=0), "na_no_answer"),
-        (advertisement(to="33:33:00:00:00:01", solicited=0), "na_no_answer"),
-        (arp_reply(sender=OTHER), "arp_sender_mismatch"),
-        (arp_reply(op=1), "arp_no_answer"),
-        (arp_reply(to=BROADCAST), "arp_no_answer"),
-        (arp_reply(to=OTHER), "frame_to_another"),
-        (Ether(src=STATION, dst=OWN, type=0x88B5) / b"x", "frame_of_another_protocol"),
+        (dhcp(chaddr=OTHER), "dhcp4.chaddr_mismatch"),
+        (dhcp(giaddr="192.0.2.9"), "dhcp4.relayed"),
+        (dhcp(op=2), "dhcp4.reply_from_station"),
+        (dhcp(to="192.0.2.53"), "dhcp4.to_another_server"),
+        (dhcp(source="03:00:00:00:00:07", chaddr="03:00:00:00:00:07"), "frame.from_no_station"),
+        (dhcp(source="00:00:00:00:00:00", chaddr="00:00:00:00:00:00"), "frame.from_no_station"),
+        (solicitation(OTHER), "icmpv6.source_mismatch"),
+        (advertisement(OTHER), "icmpv6.target_mismatch"),
+        (advertisement(solicited=0), "icmpv6.no_answer"),
+        (advertisement(to="33:33:00:00:00:01", solicited=0), "icmpv6.no_answer"),
+        (arp_reply(sender=OTHER), "arp.sender_mismatch"),
+        (arp_reply(op=1), "arp.no_answer"),
+        (arp_reply(to=BROADCAST), "arp.no_answer"),
+        (arp_reply(to=OTHER), "frame.to_another"),
+        (Ether(src=STATION, dst=OWN, type=0x88B5) / b"x", "frame.other_protocol"),
         (
             Ether(src=STATION, dst=OWN) / IP(src="192.0.2.7", dst="192.0.2.1") / UDP(dport=53),
-            "frame_of_another_protocol",
+            "frame.other_protocol",
         ),
-        (Ether(src=STATION, dst=OWN) / IPv6(src="fe80::7", dst="fe80::1", hlim=64) / ICMPv6ND_RS(), "frame_malformed"),
+        (Ether(src=STATION, dst=OWN) / IPv6(src="fe80::7", dst="fe80::1", hlim=64) / ICMPv6ND_RS(), "icmpv6.malformed"),
+        (Ether(src=STATION, dst=OWN) / ARP(op=9, hwsrc=STATION), "arp.malformed"),
+        (Ether(bytes(dhcp())[:100]), "dhcp4.malformed"),
     ],
 )
 def test_what_cannot_be_believed_is_dropped_for_a_reason(packet: Packet, reason: str) -> None:
@@ -122,7 +124,8 @@ def test_checksum_that_the_kernel_has_not_filled_in_is_not_judged() -> None:
     frame = bytearray(bytes(dhcp()))
     frame[14 + 20 + 6] ^= 0xFF  # the UDP checksum
 
-    assert read_frame(RECEIVER, bytes(frame)) == Drop("frame_malformed")
+    assert read_frame(RECEIVER, bytes(frame)) == Drop("dhcp4.malformed")
+    assert read_frame(RECEIVER, b"short") == Drop("frame.malformed")
     assert isinstance(read_frame(RECEIVER, bytes(frame), checksum_ready=False), DhcpReceived)
 
 

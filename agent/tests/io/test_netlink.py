@@ -158,4 +158,4 @@ def test_unknown_interface_is_an_error_that_names_it() -> None:
 
     assert failure.error.strerror == "No such device: wlan9"
     assert routes.known == {}
-    assert routes.counters["route_failures"] == 1
+    assert routes.counters["route.refused"] == 1

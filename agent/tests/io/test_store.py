@@ -97,10 +97,10 @@ def test_rows_that_nobody_waits_for_go_along_with_the_next_commit(directory: Pat
         store.start(heard)
         store.put([lease(1)], None)
         await asyncio.sleep(0.05)
-        assert store.counters["store_commits"] == 0
+        assert store.counters["store.commits"] == 0
         store.put([lease(2)], 1)
         await heard.first(LeasesStored)
-        assert (store.counters["store_commits"], store.counters["store_rows"]) == (1, 2)
+        assert (store.counters["store.commits"], store.counters["store.rows"]) == (1, 2)
         store.close()
 
     run(work())
@@ -113,7 +113,7 @@ def test_rows_that_nobody_waits_for_are_written_in_the_end(directory: Path, monk
         store, heard = Store(directory), Collector()
         store.start(heard)
         store.put([lease(1)], None)
-        await until(lambda: store.counters["store_commits"] == 1)
+        await until(lambda: store.counters["store.commits"] == 1)
         assert heard.events == []
         store.close()
 

@@ -117,7 +117,7 @@ class Runtime:
 
     def _shed(self, event: Event) -> bool:
         """The queue is full: make room for the event, or say no to it. What stations do not repeat always gets in."""
-        self.counters["events_shed"] += 1
+        self.counters["event.shed"] += 1
         if isinstance(event, SHEDDABLE):
             return False
         for number, queued in enumerate(self._queue):

@@ -169,7 +169,7 @@ class Executor:
 
     def _retry(self) -> None:
         self._retry_armed = False
-        self.counters["route_retries"] += 1
+        self.counters["route.retries"] += 1
         self._watch.list_routes()
 
 
@@ -205,7 +205,7 @@ class Observer:
 
     def _pretend(self, effect: Effect) -> None:
         """Log it, and let the core believe that it was done."""
-        self.counters["effects_withheld"] += 1
+        self.counters["effect.withheld"] += 1
         log.info("would: %s", describe(effect))
         if isinstance(effect, effects.SendUpdates) and effect.more:
             self._emit(PeerWritable(effect.peer))

@@ -60,48 +60,52 @@ class Receiver:
 
 def read_frame(receiver: Receiver, data: bytes, *, checksum_ready: bool = True) -> FrameEvent | Drop:
     """What the frame means. `checksum_ready` False: the kernel has not filled in its checksum (see wire.udp4)."""
+    protocol = "frame"
     try:
         frame = ethernet.decode_frame(data)
         if not frame.source.is_station:
-            return Drop("frame_from_no_station")
+            return Drop("frame.from_no_station")
         if frame.destination != receiver.mac and not frame.destination[0] & 1:
-            return Drop("frame_to_another")
+            return Drop("frame.to_another")
         match frame.ethertype:
             case ethernet.ETHERTYPE_ARP:
+                protocol = "arp"
                 return _read_arp(receiver, frame)
             case ethernet.ETHERTYPE_IPV4:
+                protocol = "dhcp4"
                 return _read_dhcp(receiver, frame, checksum_ready)
             case ethernet.ETHERTYPE_IPV6:
+                protocol = "icmpv6"
                 return _read_icmpv6(receiver, frame, checksum_ready)
             case _:
-                return Drop("frame_of_another_protocol")
+                return Drop("frame.other_protocol")
     except DecodeError:
-        return Drop("frame_malformed")
+        return Drop(f"{protocol}.malformed")
 
 
 def _read_arp(receiver: Receiver, frame: Frame) -> FrameEvent | Drop:
     """Only a reply to us shows that the station is here now: everything else may have been sent unasked."""
     packet = arp.decode_arp(frame.payload)
     if packet.sender_mac != frame.source:
-        return Drop("arp_sender_mismatch")
+        return Drop("arp.sender_mismatch")
     if packet.operation != arp.REPLY or frame.destination != receiver.mac:
-        return Drop("arp_no_answer")
+        return Drop("arp.no_answer")
     return ProbeAnswered(receiver.interface, frame.source)
 
 
 def _read_dhcp(receiver: Receiver, frame: Frame, checksum_ready: bool) -> FrameEvent | Drop:
     datagram = udp4.decode_datagram(frame.payload, checksum_ready=checksum_ready)
     if datagram.destination_port != DHCP_SERVER_PORT:
-        return Drop("frame_of_another_protocol")
+        return Drop("frame.other_protocol")
     if datagram.destination not in (LIMITED_BROADCAST, receiver.ipv4_gateway):
-        return Drop("dhcp_to_another_server")
+        return Drop("dhcp4.to_another_server")
     message = dhcpv4.decode(datagram.payload)
     if message.op != BOOTREQUEST:
-        return Drop("dhcp_reply")
+        return Drop("dhcp4.reply_from_station")
     if message.chaddr != frame.source:
-        return Drop("dhcp_chaddr_mismatch")
+        return Drop("dhcp4.chaddr_mismatch")
     if message.giaddr != NO_ADDRESS:
-        return Drop("dhcp_relayed")
+        return Drop("dhcp4.relayed")
     return DhcpReceived(receiver.interface, frame.source, datagram.source, message)
 
 
@@ -110,16 +114,16 @@ def _read_icmpv6(receiver: Receiver, frame: Frame, checksum_ready: bool) -> Fram
     match packet.message:
         case RouterSolicitation() as solicitation:
             if solicitation.source_link_layer not in (None, frame.source):
-                return Drop("rs_source_mismatch")
+                return Drop("icmpv6.source_mismatch")
             return RouterSolicited(receiver.interface, frame.source, packet.source, solicitation)
         case NeighborAdvertisement() as advertisement:
             if advertisement.target_link_layer not in (None, frame.source):
-                return Drop("na_target_mismatch")
+                return Drop("icmpv6.target_mismatch")
             if not advertisement.solicited or frame.destination != receiver.mac:
-                return Drop("na_no_answer")
+                return Drop("icmpv6.no_answer")
             return ProbeAnswered(receiver.interface, frame.source)
         case _:
-            return Drop("frame_of_another_protocol")
+            return Drop("frame.other_protocol")
 
 
 def encode_frame(mac: Mac, effect: FrameEffect) -> bytes:

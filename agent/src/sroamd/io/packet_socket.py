@@ -74,20 +74,20 @@ class PacketSockets:
             self._links[name] = _Link(receiver, index, self._emit, self.counters)
         except OSError as error:
             # It may have gone since the kernel told of it; then it will tell of that too.
-            self.counters["packet_socket_failures"] += 1
+            self.counters["frame.socket_failed"] += 1
             log.error("%s: no packet socket: %s", name, error.strerror)
 
     def send(self, effect: FrameEffect) -> None:
         """To the station, now or never: a lost frame is repeated by the schedule that sent it, or asked for again."""
         link = self._links.get(effect.interface)
         if link is None:
-            self.counters["frames_without_interface"] += 1
+            self.counters["frame.no_interface"] += 1
             return
         try:
             link.send(encode_frame(link.receiver.mac, effect))
-            self.counters["frames_sent"] += 1
+            self.counters["frame.sent"] += 1
         except OSError as error:
-            self.counters["frames_not_sent"] += 1
+            self.counters["frame.not_sent"] += 1
             log.debug("%s: %s not sent: %s", effect.interface, type(effect).__name__, error.strerror)
 
     def close(self) -> None:
@@ -127,7 +127,7 @@ class _Link:
                 return
             except OSError as error:
                 # ENETDOWN comes once when the interface goes down; the link event does the rest.
-                self._counters["packet_socket_errors"] += 1
+                self._counters["frame.socket_errors"] += 1
                 log.debug("%s: %s", self.receiver.interface, error.strerror)
                 return
             self._take(data, control, flags)
@@ -137,13 +137,13 @@ class _Link:
     def _take(self, data: bytes, control: list[tuple[int, int, bytes]], flags: int) -> None:
         status = _status(control)
         if flags & socket.MSG_TRUNC:
-            outcome = Drop("frame_too_long")
+            outcome = Drop("frame.too_long")
         elif status & _TP_STATUS_VLAN_VALID:
-            outcome = Drop("frame_tagged")
+            outcome = Drop("frame.tagged")
         else:
             read = read_frame(self.receiver, data, checksum_ready=not status & _TP_STATUS_CSUMNOTREADY)
             if not isinstance(read, Drop):
-                self._counters["frames_received"] += 1
+                self._counters["frame.received"] += 1
                 self._emit(read)
                 return
             outcome = read

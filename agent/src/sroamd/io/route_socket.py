@@ -117,7 +117,7 @@ class RouteSocket:
         failures: list[Failure] = []
         for start in range(0, len(changes), BATCH):
             self._apply_batch(changes[start : start + BATCH], failures)
-        self.counters["route_failures"] += len(failures)
+        self.counters["route.refused"] += len(failures)
         return failures
 
     def _apply_batch(self, changes: Sequence[Change], failures: list[Failure]) -> None:
@@ -140,11 +140,11 @@ class RouteSocket:
             if isinstance(change, RemoveRoute):
                 if reason is None or netlink.is_missing(reason):
                     self.known.pop(change.prefix, None)
-                    self.counters["routes_removed"] += reason is None
+                    self.counters["route.removed"] += reason is None
                     continue
             elif reason is None:
                 self.known[change.route.prefix] = change.route
-                self.counters["routes_installed"] += 1
+                self.counters["route.installed"] += 1
             if reason is not None:
                 failures.append(Failure(change, reason))
 

@@ -122,7 +122,7 @@ class KernelWatch:
 
     def _resynchronise(self) -> None:
         log.warning("kernel events were lost; asking for everything again")
-        self.counters["netlink_overflows"] += 1
+        self.counters["netlink.overflows"] += 1
         self._list_links()
         for name in self._stations:
             self._report_interface(name)
@@ -168,7 +168,7 @@ class KernelWatch:
         same = route.protocol == ours.kind and self._next_hop(route) == ours.next_hop
         if added != same:  # another took the place of ours, or ours is gone
             del self._known[route.prefix]
-            self.counters["routes_lost"] += 1
+            self.counters["route.lost"] += 1
             self._emit(KernelRouteLost(ours))
 
     def _settle(self) -> None:

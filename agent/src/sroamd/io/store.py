@@ -137,8 +137,8 @@ class Store:
 
     def _written(self, taken: _Pending) -> None:
         recovered, self.failing = self.failing, False
-        self.counters["store_commits"] += 1
-        self.counters["store_rows"] += len(taken.rows)
+        self.counters["store.commits"] += 1
+        self.counters["store.rows"] += len(taken.rows)
         # After a failure everybody is told that all is well again, though nobody waits for this commit.
         ticket = taken.ticket if taken.ticket is not None else self._highest if recovered else None
         if ticket is not None:
@@ -149,7 +149,7 @@ class Store:
         if not self.failing:
             log.error("leases cannot be written: %s", error)
         self.failing = True
-        self.counters["store_failures"] += 1
+        self.counters["store.failures"] += 1
         with self._changed:
             if not self._closing:
                 taken.rows.update(self._pending.rows)
