@@ -1,6 +1,6 @@
 """What the kernel tells: links, routes of ours that others touched, and its ways to the other nodes' router addresses.
 
-Two sockets: one that only hears events, and one for questions, whose answers the kernel gives before send returns.
+One socket only hears events; `kernel_query` has another for questions, answered before they have been sent.
 After ENOBUFS events were lost, so everything is asked anew. A batch of events is worked off whole before anything is
 asked again, so that a storm of a thousand route changes costs one question for each address that it concerns.
 """
@@ -12,22 +12,20 @@ import errno
 import logging
 import socket
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from ipaddress import IPv4Address
+from collections.abc import Callable, Iterable
 
 from sroamd.addresses import Mac
 from sroamd.constants import ROUTE_METRIC
 from sroamd.core.events import Event, InterfaceChanged, KernelRouteLost, KernelRoutesListed, NextHopChanged
 from sroamd.core.values import NextHop, Prefix, Route, RouteKind
 from sroamd.io import netlink
+from sroamd.io.kernel_query import KernelQuery
 from sroamd.io.netlink import Address, LinkMessage, Message, RouteMessage
 
 log = logging.getLogger(__name__)
 
 EVENT_BUFFER = 8 << 20  # octets: some ten thousand route events
-QUERY_BUFFER = 1 << 20
 READS_MAX = 256  # datagrams taken in one wake-up
-DUMP_TRIES = 3  # a dump that the kernel calls inconsistent is made again
 GROUPS = ("link", "ipv4_address", "ipv6_address", "ipv4_route", "ipv6_route")
 
 LinkListener = Callable[[str], None]
@@ -54,11 +52,9 @@ class KernelWatch:
         self._covered: dict[tuple[int, int], dict[int, list[Address]]] = {}
         self._dirty: set[Address] = set()
         self._relist = False
-        self._sequence = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self.counters: Counter[str] = Counter()
-        self._query = netlink.open_socket(QUERY_BUFFER)
-        self._query.settimeout(1.0)  # never reached: the kernel answers inside send
+        self._query = KernelQuery()
         self._events = netlink.open_socket(EVENT_BUFFER, GROUPS)  # before the first dump, so that nothing falls between
         self._events.setblocking(False)
         self._list_links()
@@ -185,9 +181,8 @@ class KernelWatch:
     def _list_links(self) -> None:
         self._links.clear()
         self._index.clear()
-        body = netlink.IFINFO.pack(socket.AF_UNSPEC, 0, 0, 0, 0)
-        for message in self._dump(netlink.RTM_GETLINK, body):
-            self._remember_link(netlink.parse_link(message.body))
+        for link in self._query.links():
+            self._remember_link(link)
 
     def _remember_link(self, link: LinkMessage) -> None:
         self._forget_link(link.index)
@@ -215,21 +210,13 @@ class KernelWatch:
         routes: dict[Prefix, Route] = {}
         for family in (socket.AF_INET, socket.AF_INET6):
             for kind in RouteKind:
-                for found in self._dump_routes(family, kind):
+                for found in self._query.routes_of(family, kind):
                     hop = self._next_hop(found)
                     if hop is not None and found.metric == ROUTE_METRIC and found.table == netlink.RT_TABLE_MAIN:
                         routes[found.prefix] = Route(found.prefix, kind, hop)
         self._known.clear()
         self._known.update(routes)
         self._emit(KernelRoutesListed(frozenset(routes.values())))
-
-    def _dump_routes(self, family: int, kind: RouteKind) -> Iterator[RouteMessage]:
-        table, unicast = netlink.RT_TABLE_MAIN, netlink.RTN_UNICAST
-        body = netlink.RTMSG.pack(family, 0, 0, 0, table, kind, netlink.RT_SCOPE_UNIVERSE, unicast, 0)
-        for message in self._dump(netlink.RTM_GETROUTE, body):
-            route = netlink.parse_route(message.body)
-            if route is not None and route.protocol == kind:
-                yield route
 
     def _next_hop(self, route: RouteMessage) -> NextHop | None:
         link = self._links.get(route.interface_index)
@@ -273,47 +260,7 @@ class KernelWatch:
         None where it is unreachable, our own, one of our own host routes, or only the default route's, which says
         nothing about where that node is (the way out may well be a management network).
         """
-        v4 = isinstance(address, IPv4Address)
-        family, bits = (socket.AF_INET, 32) if v4 else (socket.AF_INET6, 128)
-        body = netlink.RTMSG.pack(family, bits, 0, 0, 0, 0, 0, 0, netlink.RTM_F_FIB_MATCH)
-        body += netlink.attribute(netlink.RTA_DST, address.packed)
-        self._sequence += 1
-        self._query.send(netlink.request(netlink.RTM_GETROUTE, 0, self._sequence, body))
-        for message in netlink.messages(self._query.recv(netlink.MESSAGE_MAX)):
-            if message.sequence != self._sequence or message.kind != netlink.RTM_NEWROUTE:
-                continue
-            route = netlink.parse_route(message.body)
-            if route is None or route.kind != netlink.RTN_UNICAST or not route.prefix.prefixlen:
-                return None
-            return None if route.protocol in netlink.OUR_PROTOCOLS else self._next_hop(route)
-        return None
-
-    # -- questions
-
-    def _dump(self, kind: int, body: bytes) -> list[Message]:
-        """All answers to a dump request; none where there is no such table yet. Raises OSError on other refusals."""
-        answers: list[Message] = []
-        for _ in range(DUMP_TRIES):
-            self._sequence += 1
-            self._query.send(netlink.request(kind, netlink.NLM_F_DUMP, self._sequence, body))
-            answers, consistent = self._read_dump()
-            if consistent:
-                break
-        return answers
-
-    def _read_dump(self) -> tuple[list[Message], bool]:
-        answers: list[Message] = []
-        consistent = True
-        while True:
-            for message in netlink.messages(self._query.recv(netlink.MESSAGE_MAX)):
-                if message.sequence != self._sequence:
-                    continue
-                consistent = consistent and not message.flags & netlink.NLM_F_DUMP_INTR
-                if message.kind == netlink.NLMSG_DONE:
-                    return answers, consistent
-                if message.kind == netlink.NLMSG_ERROR:
-                    error = netlink.error_of(message)
-                    if error is not None and error.errno != errno.ENOENT:
-                        raise error
-                    return answers, True
-                answers.append(message)
+        route = self._query.route_to(address)
+        if route is None or route.kind != netlink.RTN_UNICAST or not route.prefix.prefixlen:
+            return None
+        return None if route.protocol in netlink.OUR_PROTOCOLS else self._next_hop(route)

@@ -1,0 +1,86 @@
+"""Questions to the kernel: which links there are, which routes are ours, which way leads to an address.
+
+The kernel answers inside send, so the answer only has to be picked up, and nothing here ever waits.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Iterator
+from ipaddress import IPv4Address
+
+from sroamd.io import netlink
+from sroamd.io.netlink import Address, LinkMessage, Message, RouteMessage
+
+RECEIVE_BUFFER = 1 << 20
+DUMP_TRIES = 3  # a dump that the kernel calls inconsistent is made again
+
+
+class KernelQuery:
+    """Every method raises OSError where the kernel refuses the question."""
+
+    def __init__(self) -> None:
+        self._socket = netlink.open_socket(RECEIVE_BUFFER)
+        self._socket.settimeout(1.0)  # never reached
+        self._sequence = 0
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def links(self) -> Iterator[LinkMessage]:
+        """All interfaces."""
+        body = netlink.IFINFO.pack(socket.AF_UNSPEC, 0, 0, 0, 0)
+        return (netlink.parse_link(message.body) for message in self._dump(netlink.RTM_GETLINK, body))
+
+    def routes_of(self, family: int, protocol: int) -> Iterator[RouteMessage]:
+        """The unicast routes of a protocol in the main table."""
+        table, unicast = netlink.RT_TABLE_MAIN, netlink.RTN_UNICAST
+        body = netlink.RTMSG.pack(family, 0, 0, 0, table, protocol, netlink.RT_SCOPE_UNIVERSE, unicast, 0)
+        for message in self._dump(netlink.RTM_GETROUTE, body):
+            route = netlink.parse_route(message.body)
+            if route is not None and route.protocol == protocol:
+                yield route
+
+    def route_to(self, address: Address) -> RouteMessage | None:
+        """The route that a packet to the address would take, as it stands in its table; None where there is none."""
+        v4 = isinstance(address, IPv4Address)
+        family, bits = (socket.AF_INET, 32) if v4 else (socket.AF_INET6, 128)
+        body = netlink.RTMSG.pack(family, bits, 0, 0, 0, 0, 0, 0, netlink.RTM_F_FIB_MATCH)
+        body += netlink.attribute(netlink.RTA_DST, address.packed)
+        self._ask(netlink.RTM_GETROUTE, 0, body)
+        for message in netlink.messages(self._socket.recv(netlink.MESSAGE_MAX)):
+            if message.sequence == self._sequence and message.kind == netlink.RTM_NEWROUTE:
+                return netlink.parse_route(message.body)
+        return None
+
+    def _ask(self, kind: int, flags: int, body: bytes) -> None:
+        self._sequence += 1
+        self._socket.send(netlink.request(kind, flags, self._sequence, body))
+
+    def _dump(self, kind: int, body: bytes) -> list[Message]:
+        """All answers to a dump request; none where there is no such table yet."""
+        answers: list[Message] = []
+        for _ in range(DUMP_TRIES):
+            self._ask(kind, netlink.NLM_F_DUMP, body)
+            answers, consistent = self._read_dump()
+            if consistent:
+                break
+        return answers
+
+    def _read_dump(self) -> tuple[list[Message], bool]:
+        answers: list[Message] = []
+        consistent = True
+        while True:
+            for message in netlink.messages(self._socket.recv(netlink.MESSAGE_MAX)):
+                if message.sequence != self._sequence:
+                    continue
+                consistent = consistent and not message.flags & netlink.NLM_F_DUMP_INTR
+                if message.kind == netlink.NLMSG_DONE:
+                    return answers, consistent
+                if message.kind == netlink.NLMSG_ERROR:
+                    error = netlink.error_of(message)
+                    if error is not None and error.errno != errno.ENOENT:
+                        raise error
+                    return answers, True
+                answers.append(message)
