@@ -6,6 +6,9 @@ import re
 from typing import Self
 
 
+_PAIR = "[0-9a-fA-F]{2}"
+
+
 class _Octets(bytes):
     """A fixed number of octets, written in hexadecimal with colons."""
 
@@ -20,7 +23,7 @@ class _Octets(bytes):
     @classmethod
     def parse(cls, text: str) -> Self:
         """From "02:00:00:00:00:07". Raises ValueError with the reason."""
-        if not re.fullmatch(r"[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){%d}" % (cls.length - 1), text):
+        if not re.fullmatch(f"{_PAIR}(:{_PAIR}){{{cls.length - 1}}}", text):
             raise ValueError(f"{text!r} is not {cls.length} octets in hexadecimal with colons between")
         return cls(bytes.fromhex(text.replace(":", "")))
 

@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from sroamd.addresses import Mac, NodeId
 from sroamd.config import Config, Dhcp4Config, InterfaceConfig, NetworkConfig, NodeConfig
+from sroamd.constants import CONTEST_TIME
 from sroamd.core import effects as do
 from sroamd.core import events as ev
 from sroamd.core.node import Node
@@ -260,12 +261,14 @@ class Lab:
     def dhcp(
         self, number: int, message: DhcpMessage, *, interface: str = "wlan0", **frame: object
     ) -> list[do.SendDhcp]:
-        """Send it; returns the replies of this node."""
+        """Send it; returns the replies of this node, also those that wait until nobody can contest them any more."""
         host = self[number]
         source = frame.get("source", message.chaddr)
         source_ip = frame.get("source_ip", message.ciaddr)
         before = len(host.replies())
         self.do(host, ev.DhcpReceived(interface, source, source_ip, message))  # type: ignore[arg-type]
+        if message.message_type is MessageType.DISCOVER and len(host.replies()) == before:
+            self.wait(CONTEST_TIME)
         return host.replies()[before:]
 
     def lease(self, number: int, station: Mac) -> IPv4Address:

@@ -19,6 +19,7 @@ class Job(Enum):
     RAISE = auto()  # key
     ANNOUNCE = auto()  # station
     ADVERTISE = auto()  # station
+    OFFER = auto()  # station
     DEMOTED = auto()  # prefix
     ADOPTED = auto()  # None
     HELLO = auto()  # peer

@@ -12,11 +12,13 @@ from ipaddress import IPv4Address
 
 from sroamd import constants
 from sroamd.addresses import NO_MAC, Mac
+from sroamd.core.agenda import Job
 from sroamd.core.database import Datum
 from sroamd.core.dhcp_options import reply_options
-from sroamd.core.effects import Level, SendDhcp
+from sroamd.core.effects import Disassociate, Level, SendDhcp
 from sroamd.core.events import DhcpReceived
-from sroamd.core.leases import Leases
+from sroamd.core.leases import Leases, address_of_key
+from sroamd.core.peering import Peering
 from sroamd.core.tickets import Tickets
 from sroamd.core.turn import State, Turn
 from sroamd.wire.datum import IPV4_LEASE, ipv4_lease_key
@@ -29,10 +31,12 @@ DECLINES_MAX = 3  # a station's declines that are believed, in DECLINE_LIFE
 
 
 class DhcpServer:
-    def __init__(self, state: State, leases: Leases, tickets: Tickets) -> None:
+    def __init__(self, state: State, leases: Leases, peering: Peering, tickets: Tickets) -> None:
         self._state = state
         self._leases = leases
+        self._peering = peering
         self._tickets = tickets
+        self._contested: dict[Mac, DhcpReceived] = {}  # the DISCOVER of each station whose offer waits
         self._declines: dict[Mac, list[float]] = {}
         self.counters: Counter[str] = Counter()
 
@@ -60,8 +64,14 @@ class DhcpServer:
     # -- DISCOVER, section 4.3.1
 
     def _discover(self, turn: Turn, event: DhcpReceived) -> None:
-        """The offer is flooded for OFFER_LIFE, so that no other node offers the address; it is no lease: no route."""
+        """The offer is flooded for OFFER_LIFE, so that no other node offers the address; it is no lease: no route.
+
+        What is offered for the first time is told CONTEST_TIME later, if it is still the station's then.
+        """
         station = event.source
+        if station in self._contested:
+            self._contested[station] = event
+            return
         address = self._leases.choose_address(station, event.message.requested_address, turn.now)
         if address is None:
             self.counters["dhcp4.pool-exhausted"] += 1
@@ -71,7 +81,29 @@ class DhcpServer:
         if self._state.database.live(key, turn.now) is None:
             self._state.offers.add(key)
             self._leases.grant(turn, key, station, constants.OFFER_LIFE, store=False)
+            if self._peering.peers:
+                self._contested[station] = event
+                self._state.agenda.set(Job.OFFER, station, turn.now + constants.CONTEST_TIME)
+                return
         self._send(turn, event, MessageType.OFFER, address, self._life(event.message))
+
+    def offer_due(self, turn: Turn, station: Mac) -> None:
+        """Nobody has contested it, or it has been lost: then another one is chosen."""
+        event = self._contested.pop(station, None)
+        if event is not None and self._state.present.get(station) == event.interface:
+            self._discover(turn, event)
+
+    def lost(self, turn: Turn, old: Datum, new: Datum) -> None:
+        """A station here has lost its address to another: both had got it while their nodes did not hear each other.
+
+        Let it ask again, at once rather than at half of its lease: it will get a NAK, and then another address.
+        """
+        station = Mac(old.value)
+        interface = self._state.present.get(station)
+        if interface is None or old.expires_at <= turn.now or old.key in self._state.offers or new.value == NO_MAC:
+            return
+        turn.note(Level.WARNING, f"station {station} has lost {address_of_key(old.key)} to {Mac(new.value)}")
+        turn.broken.append(Disassociate(interface, station))
 
     # -- REQUEST, section 4.3.2
 

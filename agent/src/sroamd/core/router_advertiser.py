@@ -8,14 +8,17 @@ the next node is the same router to them.
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from functools import partial
 from ipaddress import IPv6Address, IPv6Network
 
 from sroamd import constants
 from sroamd.addresses import Mac
 from sroamd.core.agenda import Job
+from sroamd.core.database import Datum
 from sroamd.core.effects import Level, SendRouterAdvertisement
-from sroamd.core.leases import Leases
+from sroamd.core.leases import Leases, prefix_of_key
+from sroamd.core.peering import Peering
 from sroamd.core.tickets import Tickets
 from sroamd.core.turn import State, Turn
 from sroamd.wire.datum import ipv6_lease_key
@@ -23,22 +26,26 @@ from sroamd.wire.icmpv6 import PrefixInformation, RouterAdvertisement
 
 HOP_LIMIT = 64
 INTERVAL_SPREAD = 0.1
+LOST_MAX = 4  # prefixes that an advertisement still deprecates
 
 
 class RouterAdvertiser:
-    def __init__(self, state: State, leases: Leases, tickets: Tickets) -> None:
+    def __init__(self, state: State, leases: Leases, peering: Peering, tickets: Tickets) -> None:
         self._state = state
         self._leases = leases
+        self._peering = peering
         self._tickets = tickets
         self._answered: dict[Mac, list[float]] = {}  # when the last solicitations of each station were answered
         self._unwritten: set[Mac] = set()  # stations whose new prefix is on its way to the disk
+        self._contested: set[Mac] = set()  # stations whose new prefix another may be getting too (CONTEST_TIME)
+        self._lost: dict[Mac, tuple[IPv6Network, ...]] = {}  # prefixes that each station was told, and has lost
         self.counters: Counter[str] = Counter()
 
     def arrived(self, turn: Turn, station: Mac) -> None:
         """Now, and once more when frames are sure to get through (constants.ANNOUNCE_AT)."""
         self._answered.pop(station, None)
-        self._advertise(turn, station)
         self._state.agenda.set(Job.ADVERTISE, station, turn.now + constants.ANNOUNCE_AT[-1])
+        self._advertise(turn, station)
 
     def solicited(self, turn: Turn, interface: str, source: Mac, link_layer: Mac | None) -> bool:
         """RFC 4861 section 6.2.6, by unicast. False: it is not an authorised station's, or there are too many."""
@@ -53,24 +60,35 @@ class RouterAdvertiser:
         self._advertise(turn, source)
         return True
 
+    def lost(self, turn: Turn, old: Datum) -> None:
+        """A station here has lost its prefix to another: tell it so, with its next one."""
+        station = Mac(old.value)
+        if station in self._state.present and old.expires_at > turn.now:
+            prefix = prefix_of_key(old.key)
+            turn.note(Level.WARNING, f"station {station} has lost {prefix}")
+            if station not in self._contested:
+                self._lost[station] = (*self._lost.get(station, ()), prefix)[-LOST_MAX:]
+            self._state.agenda.set(Job.ADVERTISE, station, turn.now)
+
     def due(self, turn: Turn, station: Mac) -> None:
+        self._contested.discard(station)
         if station in self._state.present:
-            self._advertise(turn, station)
             interval = self._state.spread(self._state.config.ra.interval, INTERVAL_SPREAD)
             self._state.agenda.set(Job.ADVERTISE, station, turn.now + interval)
+            self._advertise(turn, station)
         else:
             self._answered.pop(station, None)
+            self._lost.pop(station, None)
 
     def _stored(self, station: Mac, turn: Turn) -> None:
         """The lease of a new prefix is on disk, so the station may hear of it."""
         self._unwritten.discard(station)
-        prefix = self._leases.prefix_of(station, turn.now)
-        if prefix is not None:
-            self._send(turn, station, prefix)
+        if station in self._state.present:
+            self._advertise(turn, station)
 
     def _advertise(self, turn: Turn, station: Mac) -> None:
         """Make sure that the station has a prefix for longer than it is told, then tell it."""
-        if station in self._unwritten:
+        if station in self._unwritten or station in self._contested:
             return  # and it will be told as soon as it may
         prefix = self._leases.choose_prefix(station, turn.now)
         if prefix is None:
@@ -83,6 +101,9 @@ class RouterAdvertiser:
         if held is None:
             self._leases.grant(turn, key, station, self._life)
             self._unwritten.add(station)
+            if self._peering.peers:
+                self._contested.add(station)
+                self._state.agenda.set(Job.ADVERTISE, station, turn.now + constants.CONTEST_TIME)
             self._tickets.wait(turn, partial(self._stored, station))
             return
         if held.expires_at < turn.now + valid:
@@ -101,16 +122,17 @@ class RouterAdvertiser:
         self.counters["ra.sent"] += 1
         turn.said.append(
             SendRouterAdvertisement(
-                interface, station, self._state.config.network.ipv6_gateway, self._content(interface, prefix)
+                interface, station, self._state.config.network.ipv6_gateway, self._content(interface, station, prefix)
             )
         )
 
-    def _content(self, interface: str, prefix: IPv6Network) -> RouterAdvertisement:
+    def _content(self, interface: str, station: Mac, prefix: IPv6Network) -> RouterAdvertisement:
         """The same on all nodes for one station, but for the link-layer address (RFC 4861 section 6.2.7)."""
         ra, network = self._state.config.ra, self._state.config.network
         information = PrefixInformation(
             prefix, on_link=False, autonomous=True, valid=ra.valid_lifetime, preferred=ra.preferred_lifetime
         )
+        deprecated = (replace(information, prefix=lost, preferred=0) for lost in self._lost.get(station, ()))
         return RouterAdvertisement(
             hop_limit=HOP_LIMIT,
             managed=False,
@@ -118,7 +140,7 @@ class RouterAdvertiser:
             lifetime=ra.router_lifetime,
             source_link_layer=self._state.interfaces.get(interface),
             mtu=ra.mtu,
-            prefixes=(information,),
+            prefixes=(information, *deprecated),
             rdnss=tuple(server for server in network.nameservers if isinstance(server, IPv6Address)),
             rdnss_lifetime=ra.router_lifetime,
         )

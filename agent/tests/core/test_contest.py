@@ -1,0 +1,144 @@
+"""Two nodes that choose at one moment: who gets the address or the prefix, and what becomes of the other station."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Network
+
+import pytest
+
+from sroamd import constants
+from sroamd.core import effects as do
+from sroamd.core import events as ev
+from sroamd.wire.datum import ipv4_lease_key, ipv6_lease_key
+from sroamd.wire.dhcpv4 import MessageType
+from sroamd.wire.flood import Update
+from tests.core.harness import ALICE, BOB, GATEWAY, Lab, discover, mac, renew, select
+
+FREE = IPv4Address("192.0.2.77")
+LARGER, SMALLER = max(ALICE, BOB), min(ALICE, BOB)
+
+
+def apart() -> Lab:
+    """Two nodes with a station each, whose floods do not arrive before `release`."""
+    lab = Lab(2)
+    lab.join(1, LARGER)
+    lab.join(2, SMALLER)
+    lab.wait(1)
+    lab.hold(1, 2)
+    lab.hold(2, 1)
+    return lab
+
+
+def heal(lab: Lab) -> None:
+    lab.release(1, 2)
+    lab.release(2, 1)
+
+
+def test_offers_of_one_address_to_two_stations_at_once_become_two_addresses() -> None:
+    lab = apart()
+    for number, station in ((1, LARGER), (2, SMALLER)):
+        lab.do(number, ev.DhcpReceived("wlan0", station, IPv4Address(0), discover(station, FREE)))
+        assert lab[number].replies() == []
+    lab.wait(constants.CONTEST_TIME / 2)
+    heal(lab)
+    lab.wait(2 * constants.CONTEST_TIME)
+    (one,), (other,) = lab[1].replies(MessageType.OFFER), lab[2].replies(MessageType.OFFER)
+    assert one.message.yiaddr == FREE
+    assert other.message.yiaddr != FREE
+    for number, station, offer in ((1, LARGER, one), (2, SMALLER, other)):
+        (ack,) = lab.dhcp(number, select(station, offer.message.yiaddr))
+        assert ack.message.message_type is MessageType.ACK
+
+
+def test_forty_stations_that_join_two_nodes_at_once_get_forty_addresses_without_a_nak() -> None:
+    lab = Lab(2)
+    stations = [mac(number) for number in range(40)]
+    for number, station in enumerate(stations):
+        lab.join(1 + number % 2, station)
+    lab.hold(1, 2)
+    lab.hold(2, 1)
+    for number, station in enumerate(stations):
+        lab.do(1 + number % 2, ev.DhcpReceived("wlan0", station, IPv4Address(0), discover(station)))
+    lab.wait(constants.CONTEST_TIME / 2)
+    heal(lab)
+    lab.wait(1)
+    offers = {sent.station: sent.message.yiaddr for host in lab.hosts for sent in host.replies(MessageType.OFFER)}
+    for number, station in enumerate(stations):
+        lab.dhcp(1 + number % 2, select(station, offers[station]))
+    given = [sent.message.yiaddr for host in lab.hosts for sent in host.replies(MessageType.ACK)]
+    assert len(given) == len(set(given)) == len(stations)
+    assert [sent for host in lab.hosts for sent in host.replies(MessageType.NAK)] == []
+
+
+def test_node_that_is_alone_offers_at_once() -> None:
+    lab = Lab(1)
+    lab.join(1, ALICE)
+    lab.do(1, ev.DhcpReceived("wlan0", ALICE, IPv4Address(0), discover(ALICE)))
+    assert len(lab[1].replies(MessageType.OFFER)) == 1
+
+
+def test_known_station_gets_its_offer_at_once() -> None:
+    lab = Lab(2)
+    lab.join(1, ALICE)
+    lab.lease(1, ALICE)
+    lab[1].forget()
+    lab.do(1, ev.DhcpReceived("wlan0", ALICE, IPv4Address(0), discover(ALICE)))
+    assert len(lab[1].replies(MessageType.OFFER)) == 1
+
+
+def test_impatient_station_gets_one_offer_for_its_last_discover() -> None:
+    lab = Lab(2)
+    lab.join(1, ALICE)
+    for _ in range(5):
+        lab.do(1, ev.DhcpReceived("wlan0", ALICE, IPv4Address(0), discover(ALICE)))
+    lab.wait(1)
+    assert len(lab[1].replies(MessageType.OFFER)) == 1
+
+
+def test_station_that_left_meanwhile_gets_no_offer() -> None:
+    lab = Lab(2)
+    lab.join(1, ALICE)
+    lab.do(1, ev.DhcpReceived("wlan0", ALICE, IPv4Address(0), discover(ALICE)))
+    lab.leave(1, ALICE)
+    lab.wait(1)
+    assert lab[1].replies() == []
+
+
+def test_lease_given_twice_while_apart_goes_to_the_larger_mac_and_the_other_station_asks_again() -> None:
+    lab = apart()
+    for number, station in ((1, LARGER), (2, SMALLER)):
+        (offer,) = lab.dhcp(number, discover(station, FREE))
+        lab.dhcp(number, select(station, offer.message.yiaddr))
+    heal(lab)
+    assert lab[2].all(do.Disassociate) == [do.Disassociate("wlan0", SMALLER)]
+    assert lab[1].all(do.Disassociate) == []
+    assert IPv4Network(FREE) in lab[1].here() - lab[2].here()
+    (nak,) = lab.dhcp(2, renew(SMALLER, FREE))
+    assert nak.message.message_type is MessageType.NAK
+    assert lab.lease(2, SMALLER) != FREE
+
+
+@pytest.mark.spec("RFC 4862", "5.5.3")
+def test_prefix_that_is_lost_is_deprecated_beside_the_new_one() -> None:
+    lab = Lab(2)
+    lab.join(1, ALICE)
+    lab.wait(1)
+    prefix = lab[1].node.leases.prefix_of(ALICE, lab.now)
+    assert prefix is not None
+    lab[1].forget()
+    lab.do(1, ev.UpdatesReceived(2, (Update(9, 7200, ipv6_lease_key(prefix), bytes(BOB)),)))
+    lab.wait(1)
+    last = lab[1].all(do.SendRouterAdvertisement)[-1].advertisement
+    new = lab[1].node.leases.prefix_of(ALICE, lab.now)
+    assert new != prefix
+    assert {(each.prefix, each.preferred > 0) for each in last.prefixes} == {(new, True), (prefix, False)}
+
+
+def test_address_that_was_only_offered_and_is_lost_disturbs_nobody() -> None:
+    lab = Lab(2)
+    lab.join(1, ALICE)
+    (offer,) = lab.dhcp(1, discover(ALICE))
+    lab.do(1, ev.UpdatesReceived(2, (Update(9, 1800, ipv4_lease_key(offer.message.yiaddr), bytes(BOB)),)))
+    assert lab[1].all(do.Disassociate) == []
+    (nak,) = lab.dhcp(1, select(ALICE, offer.message.yiaddr, GATEWAY))
+    assert nak.message.message_type is MessageType.NAK
