@@ -72,14 +72,15 @@ class Machine:
         # With --keep-unit a reboot inside ends nspawn with a status of its own instead of booting again.
         again = f'while "$@"; status=$?; [ $status = {_REBOOT_STATUS} ]; do :; done; exit $status'
         with open(self.directory / "console.log", "ab") as console:
-            subprocess.Popen(
-                ["sh", "-c", "\n".join(["set -e", *join, "set +e", again]), "sh", *command],
+            # Not our child: it outlives this process, or this process it.
+            subprocess.run(
+                ["setsid", "--fork", "sh", "-c", "\n".join(["set -e", *join, "set +e", again]), "sh", *command],
                 env=environment,
                 cwd="/",
-                start_new_session=True,
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=subprocess.STDOUT,
+                check=True,
             )
 
     def wait_until_up(self, timeout: float = _BOOT_TIMEOUT) -> None:
