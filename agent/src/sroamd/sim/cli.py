@@ -47,7 +47,7 @@ def _run_many(seeds: range, nodes: int, stations: int) -> int:
         virtual += result.virtual_time
         if not result.ok:
             failed.append(seed)
-            print(verdict(result))
+            print(verdict(result), flush=True)
     elapsed = time.perf_counter() - began
     print(
         f"{len(seeds)} seeds, {nodes} nodes, {stations} stations: {len(seeds) - len(failed)} ok, {len(failed)} failed; "

@@ -40,6 +40,10 @@ class Trouble:
             (self._kill, scenario.kills),
             (self._power_loss, scenario.power_losses),
             (self._disk_loss, scenario.disk_losses),
+            (self._restart, scenario.restarts),
+            (self._hostapd_restart, scenario.hostapd_restarts),
+            (self._route_loss, scenario.lost_routes),
+            (self._disk_failure, scenario.disk_failures),
         ):
             for _ in range(number):
                 world.time.at(self._some_time(scenario), what, self._rng.choice(world.machines))
@@ -52,6 +56,7 @@ class Trouble:
         world.air.loss = 0.0
         for machine in world.machines:
             machine.service = 0.0
+            machine.disk.failing = False
             world.start(machine)
         world.repair(world.machines)
         for station in world.stations:
@@ -77,7 +82,7 @@ class Trouble:
         if self._over:
             return
         scenario, world = self._world.scenario, self._world
-        choices = [ap for ap in world.access_points if ap.powered and ap is not station.ap]
+        choices = [ap for ap in world.access_points if ap.on_air and ap is not station.ap]
         if choices:
             told = self._rng.random() < scenario.explicit_departures
             departure = "explicit" if told else self._rng.choice(("silent", "idle"))
@@ -126,3 +131,28 @@ class Trouble:
             self._world.power_off(machine)
             self._world.lose_disk(machine)
             self._world.time.after(self._rng.uniform(*DOWN_POWER), self._world.start, machine)
+
+    def _restart(self, machine: Machine) -> None:
+        if not self._over and machine.running:
+            self._world.restart(machine)
+            self._world.time.after(self._rng.uniform(*DOWN_PROCESS), self._world.start, machine)
+
+    def _hostapd_restart(self, machine: Machine) -> None:
+        if not self._over and machine.on_air:
+            self._world.stop_hostapd(machine)
+            self._world.time.after(self._rng.uniform(*DOWN_PROCESS), self._world.start, machine)
+
+    def _route_loss(self, machine: Machine) -> None:
+        if not self._over and machine.kernel.routes:
+            prefix = self._rng.choice(sorted(machine.kernel.routes, key=str))
+            self._world.note(f"somebody deletes {prefix} on {machine.name}")
+            machine.kernel.delete_behind_our_back(prefix)
+
+    def _disk_failure(self, machine: Machine) -> None:
+        if not self._over:
+            self._world.note(f"the disk of {machine.name} takes nothing")
+            machine.disk.failing = True
+            self._world.time.after(self._rng.uniform(*DOWN_POWER), self._disk_works, machine)
+
+    def _disk_works(self, machine: Machine) -> None:
+        machine.disk.failing = False

@@ -26,13 +26,26 @@ class VirtualHostapd:
         self._attachment = 0
         self._tell: Callable[[Event], None] | None = None
         self.interface = interface
+        self.running = True
         self.listed: set[Mac] = set()
 
     def attach(self, tell: Callable[[Event], None]) -> None:
-        """ATTACH, then STA-FIRST and STA-NEXT: the list first, then events."""
+        """ATTACH, then STA-FIRST and STA-NEXT: the list first, then events. Again after each start of hostapd."""
         self._attachment += 1
         self._tell = tell
-        self._say(StationsListed(self.interface, frozenset(self.listed)))
+        if self.running:
+            self._say(StationsListed(self.interface, frozenset(self.listed)))
+
+    def stop(self) -> None:
+        """SIGTERM: AP-STA-DISCONNECTED for every station, then nothing more."""
+        for station in sorted(self.listed):
+            self.remove(station)
+        self.running = False
+
+    def start(self) -> None:
+        self.running = True
+        if self._tell is not None:
+            self.attach(self._tell)
 
     def detach(self) -> None:
         self._attachment += 1
@@ -51,6 +64,7 @@ class VirtualHostapd:
     def power_off(self) -> None:
         self.detach()
         self.listed.clear()
+        self.running = True  # when the power is back
 
     def _say(self, event: Event) -> None:
         if self._tell is not None:

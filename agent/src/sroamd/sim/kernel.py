@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address
 
-from sroamd.core.events import Event, NextHopChanged
+from sroamd.core.events import Event, KernelRouteLost, NextHopChanged
 from sroamd.core.values import NextHop, Prefix, Route, RouteKind
 from sroamd.sim.clock import VirtualTime
 
@@ -35,6 +35,12 @@ class VirtualKernel:
     def remove(self, prefix: Prefix) -> None:
         if self.routes.pop(prefix, None) is not None:
             self._changed(prefix, None)
+
+    def delete_behind_our_back(self, prefix: Prefix) -> None:
+        """`ip route del`; the agent reads of it in a route event."""
+        route = self.routes[prefix]
+        self.remove(prefix)
+        self._time.after(NETLINK_DELAY, self.tell, KernelRouteLost(route))
 
     def listed(self) -> frozenset[Route]:
         return frozenset(self.routes.values())

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 Message = Update | Hello
 UPDATE_OCTETS = 24  # about; what an Update weighs in the peer's buffer
-BUFFER_OCTETS = 64 * 1024  # in flight; beyond it the sender is told that the peer is blocked
 
 
 class End:
@@ -83,7 +82,7 @@ class Connection:
             self._put(side, (part, UPDATE_OCTETS * len(messages) if last else 0, updates if last else 0))
         if sender.in_flight > constants.PEER_BUFFER_MAX:
             self.abort()
-        elif sender.in_flight > BUFFER_OCTETS and not sender.told_blocked:
+        elif sender.in_flight > self._network.buffer and not sender.told_blocked:
             sender.told_blocked = True
             self._time.after(0.0, self._tell, sender, PeerBlocked(sender.peer))
 
@@ -115,7 +114,7 @@ class Connection:
                     receiver.machine.deliver(PeerSaidHello(receiver.peer, group))
                 else:
                     receiver.machine.deliver(UpdatesReceived(receiver.peer, group))
-        if sender.alive and (sender.wants_more or sender.told_blocked) and sender.in_flight <= BUFFER_OCTETS // 2:
+        if sender.alive and (sender.wants_more or sender.told_blocked) and sender.in_flight <= self._network.buffer // 2:
             sender.wants_more = sender.told_blocked = False
             sender.machine.deliver(PeerWritable(sender.peer))
 

@@ -60,7 +60,8 @@ class Machine:
         self.started_at = 0.0  # of the agent's present life, in the world's time
         self._booted_at = 0.0
         self._armed: float | None = None
-        self._waiting: deque[Event] = deque()
+        self._waiting: deque[tuple[float, Event]] = deque()  # with the time of its arrival
+        self.lag = 0.0  # s that the last event had waited
         self._busy = False
         self._ticks_now = (0.0, 0)
 
@@ -69,6 +70,11 @@ class Machine:
     @property
     def running(self) -> bool:
         return self.node is not None
+
+    @property
+    def on_air(self) -> bool:
+        """Whether stations can associate."""
+        return self.powered and self.hostapd is not None and self.hostapd.running
 
     def clock(self) -> float:
         """Monotonic, since its boot, as the node is told it."""
@@ -101,6 +107,12 @@ class Machine:
         if self.hostapd is not None:
             self.hostapd.attach(self.deliver)
         self.world.network.start(self)
+
+    def _stop(self) -> None:
+        """The daemon closes its adapters in order; the kernel's routes stay."""
+        if self.running:
+            self.disk.close()
+            self.kill()
 
     def kill(self) -> None:
         """kill -9: kernel, hostapd and the committed part of the disk stay."""
@@ -139,7 +151,7 @@ class Machine:
         """Handled at once, or when a slow machine comes to it; never within the handling of another."""
         if self.node is None:
             return
-        self._waiting.append(event)
+        self._waiting.append((self.world.time.now, event))
         if self._busy:
             return
         self._busy = True
@@ -147,7 +159,7 @@ class Machine:
             self.world.time.after(self._service_time(), self._next, self.process)
             return
         while self._waiting:
-            self._handle(self._waiting.popleft())
+            self._handle_next()
         self._busy = False
 
     def _service_time(self) -> float:
@@ -156,14 +168,16 @@ class Machine:
     def _next(self, process: int) -> None:
         if process != self.process or self.node is None:
             return
-        self._handle(self._waiting.popleft())
+        self._handle_next()
         self._busy = bool(self._waiting)
         if self._busy:
             self.world.time.after(self._service_time(), self._next, process)
 
-    def _handle(self, event: Event) -> None:
+    def _handle_next(self) -> None:
         node = self.node
         assert node is not None
+        arrived_at, event = self._waiting.popleft()
+        self.lag = self.world.time.now - arrived_at
         self.world.trace.event(self.world.time.now, self.name, event)
         now = self.clock()
         if type(event) is Tick:
@@ -231,7 +245,7 @@ class Machine:
             case does.Note():
                 pass
             case does.Stop():
-                self.world.time.after(0.0, self.kill)
+                self.world.time.after(0.0, self._stop)
             case _:
                 self._apply_to_station(effect)
 

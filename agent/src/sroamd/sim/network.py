@@ -12,6 +12,7 @@ from sroamd.core.events import PeerClosed, PeerReady
 from sroamd.core.values import NextHop
 from sroamd.sim.clock import VirtualTime
 from sroamd.sim.link import Connection, End
+from sroamd.sim.scenario import Scenario
 
 if TYPE_CHECKING:
     from sroamd.sim.machine import Machine
@@ -24,15 +25,16 @@ RETRANSMISSION = (0.2, 1.0)  # s: TCP sends again what a partition swallowed
 class Network:
     """`islands[i]` is the part of the backbone that node i is in; nodes reach each other within an island."""
 
-    def __init__(self, time: VirtualTime, rng: Random, mean_delay: float, octets: bool) -> None:
+    def __init__(self, time: VirtualTime, rng: Random, scenario: Scenario) -> None:
         self.time = time
-        self.octets = octets
+        self.octets = scenario.octets
+        self.buffer = scenario.buffer
         self.sent = 0  # Updates
         self.updates_in_flight = 0
         self.machines: list[Machine] = []
         self.islands: list[int] = []
         self._rng = rng
-        self.mean_delay = mean_delay
+        self.mean_delay = scenario.link_delay
         self._connections: dict[End, Connection] = {}  # open ends
         self._held: set[Connection] = set()
         self._peer_ids = count(1)

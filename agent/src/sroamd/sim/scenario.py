@@ -21,6 +21,7 @@ class Scenario:
     ipv6_prefix: str = "2001:db8:44::/48"
     link_delay: float = 0.005  # mean, exponential
     disk_delay: tuple[float, float] = (0.0005, 0.03)
+    buffer: int = 65536  # octets that a connection takes before its sender is blocked
     octets: bool = False  # messages go through the real codecs
     poll_works: bool = True  # hostapd's POLL_STA, which a wired driver lacks
     drift: float = 50e-6  # of a node's clock, at most
@@ -38,6 +39,10 @@ class Scenario:
     power_losses: int = 0
     disk_losses: int = 0
     blackouts: int = 0  # all nodes lose power at once, and get it back one by one
+    restarts: int = 0  # of the agent, by systemctl
+    hostapd_restarts: int = 0  # all its stations are thrown out and come back
+    lost_routes: int = 0  # somebody else deletes a route of ours
+    disk_failures: int = 0  # nothing can be written for a while
     slow_nodes: int = 0
     service_time: float = 0.003  # of a slow node, mean, for one event
     budget: int = 3_000_000  # actions of the whole run, beyond which it is endless
@@ -115,5 +120,10 @@ def of_seed(seed: int, nodes: int, stations: int) -> Scenario:
         power_losses=rng.randint(0, most),
         disk_losses=rng.randint(0, 1) if most else 0,
         blackouts=0 if calm else rng.choice((0, 0, 1)),
+        restarts=rng.randint(0, most),
+        hostapd_restarts=rng.randint(0, most),
+        lost_routes=rng.randint(0, 2 * most),
+        disk_failures=rng.randint(0, 1) if most else 0,
         slow_nodes=rng.randint(0, 2) if most else 0,
+        buffer=rng.choice((100, 1000, 65536)),
     )

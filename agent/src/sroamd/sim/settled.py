@@ -102,9 +102,10 @@ def stations_served(world: World) -> list[str]:
             problems.append(f"{station.name} has {address} and {prefix}")
             continue
         for resource, key in ((address, ipv4_lease_key(address)), (prefix, ipv6_lease_key(prefix))):
-            if resource in world.checks.disputed:
-                continue  # given away twice while nobody could know; its loser keeps it until it asks again
             other = holders.setdefault(resource, station)
+            if resource in world.checks.disputed:  # given twice while nobody could know
+                world.counters["shared in the end"] += other is not station  # its loser keeps it until it asks again
+                continue
             if other is not station:
                 problems.append(f"{station.name} and {other.name} both have {resource}")
             problems += [

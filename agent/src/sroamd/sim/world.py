@@ -9,6 +9,7 @@ from random import Random
 
 from sroamd.addresses import Mac, NodeId
 from sroamd.config import Config, FloodConfig, InterfaceConfig, NetworkConfig, NodeConfig
+from sroamd.core.events import StopRequested
 from sroamd.core.values import Prefix, RouteKind
 from sroamd.sim.air import Air
 from sroamd.sim.babel import Babel
@@ -34,7 +35,7 @@ class World:
         self.time = VirtualTime(scenario.budget)
         self.trace = Trace(say)
         self.counters: Counter[str] = Counter()
-        self.network = Network(self.time, self._new_rng(), scenario.link_delay, scenario.octets)
+        self.network = Network(self.time, self._new_rng(), scenario)
         self.babel = Babel(self.time, self._new_rng())
         self.air = Air(self, self._new_rng())
         self.checks = Checks(self)
@@ -96,7 +97,7 @@ class World:
 
     def walk(self, station: Station, ap: Machine, departure: str = "silent", *, ask_dhcp: bool = True) -> None:
         """To another AP. `departure`: the old one is told ("explicit"), finds out late ("idle") or never ("silent")."""
-        if not ap.powered or ap.hostapd is None:
+        if not ap.on_air:
             return
         left = station.depart()
         self.note(f"{station.name} walks to {ap.name} ({departure} departure)")
@@ -116,12 +117,12 @@ class World:
         """A station without an AP associates again, there or, if that has no power, anywhere."""
         if station.stay != stay or station.ap is not None:
             return
-        if ap.powered:
+        if ap.on_air:
             self.walk(station, ap)
             return
-        powered = [other for other in self.access_points if other.powered]
-        other = self.rng.choice(powered) if powered else ap
-        if other.powered:
+        on_air = [other for other in self.access_points if other.on_air]
+        other = self.rng.choice(on_air) if on_air else ap
+        if other.on_air:
             self.walk(station, other)
         else:
             self.time.after(self.rng.uniform(*RETURN_TO_LIFE), self.come_back, station, stay, ap)
@@ -139,12 +140,27 @@ class World:
         self.note(f"kill -9 on {machine.name}")
         machine.kill()
 
-    def power_off(self, machine: Machine) -> None:
-        self.note(f"power off at {machine.name}")
+    def restart(self, machine: Machine) -> None:
+        """systemctl restart."""
+        self.note(f"restart of the agent on {machine.name}")
+        machine.deliver(StopRequested())
+
+    def stop_hostapd(self, machine: Machine) -> None:
+        """It says goodbye to every station; each looks for an AP again."""
+        self.note(f"hostapd stops on {machine.name}")
+        assert machine.hostapd is not None
+        machine.hostapd.stop()
+        self._throw_out(machine)
+
+    def _throw_out(self, machine: Machine) -> None:
         for station in self.stations:
             if station.ap is machine:
                 station.depart()
                 self.time.after(self.rng.uniform(*RETURN_TO_LIFE), self.come_back, station, station.stay, machine)
+
+    def power_off(self, machine: Machine) -> None:
+        self.note(f"power off at {machine.name}")
+        self._throw_out(machine)
         machine.power_off()
 
     def lose_disk(self, machine: Machine) -> None:
@@ -156,6 +172,10 @@ class World:
         if not machine.powered:
             self.note(f"power on at {machine.name}")
             machine.power_on()
-        elif not machine.running:
+            return
+        if not machine.running:
             self.note(f"agent starts on {machine.name}")
             machine.start_agent()
+        if machine.hostapd is not None and not machine.hostapd.running:
+            self.note(f"hostapd starts on {machine.name}")
+            machine.hostapd.start()

@@ -1,0 +1,115 @@
+"""Nodes that are broken on purpose: a simulator that finds nothing wrong with them would prove nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from sroamd import constants
+from sroamd.core.associations import Associations
+from sroamd.core.database import Database, Outcome, Same
+from sroamd.core.leases import Leases
+from sroamd.core.node import Node
+from sroamd.core.peering import Peering
+from sroamd.core.routes import Routes
+from sroamd.core.tickets import Tickets
+from sroamd.core.turn import Turn
+from sroamd.core.values import Prefix, Route
+from sroamd.sim.run import run
+from sroamd.sim.scenario import Scenario
+from sroamd.wire.flood import Update
+
+ROUGH = Scenario(
+    nodes=4,
+    stations=8,
+    topology="ring",
+    duration=20.0,
+    stay=3.0,
+    ping_pong=0.5,
+    asks_dhcp=1.0,
+    appear_within=0.5,
+    kills=2,
+    partitions=2,
+    budget=60_000,
+)
+Break = Callable[[pytest.MonkeyPatch], None]
+
+
+def keeps_its_own_value_in_a_tie(patch: pytest.MonkeyPatch) -> None:
+    """Defect M1 of the C daemon."""
+    merge = Database.merge
+
+    def broken(database: Database, update: Update, now: float) -> Outcome:
+        held = database.get(update.key)
+        tie = held is not None and held.seqno == update.seqno and held.value != update.value
+        return Same() if tie else merge(database, update, now)
+
+    patch.setattr(Database, "merge", broken)
+
+
+def never_pings(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Associations, "_ping", lambda self, turn, station, why: None)
+
+
+def never_dumps(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Peering, "_mark_all", lambda self, peer, now: None)
+
+
+def acknowledges_before_the_disk_does(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Tickets, "wait", lambda self, turn, then: then(turn))
+
+
+def gives_away_what_others_hold(patch: pytest.MonkeyPatch) -> None:
+    """Defect L1 of the C daemon."""
+    patch.setattr(Leases, "is_free", lambda self, key, station, now: True)
+
+
+def leaves_its_routes(patch: pytest.MonkeyPatch) -> None:
+    desired = Routes._desired
+
+    def broken(routes: Routes, key: bytes, prefix: Prefix, installed: Route | None, now: float) -> Route | None:
+        return desired(routes, key, prefix, installed, now) or installed
+
+    patch.setattr(Routes, "_desired", broken)
+
+
+def floods_lifetimes_for_ever(patch: pytest.MonkeyPatch) -> None:
+    """Defect M5 of the C daemon."""
+    patch.setattr(constants, "SLACK", -1)
+    patch.setattr(constants, "HOP_COST", 0)
+
+
+def forgets_what_was_stored(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Database, "restore", lambda self, datum, now: None)
+
+
+def raises_now_and_then(patch: pytest.MonkeyPatch) -> None:
+    def broken(node: Node, turn: Turn, key: bytes) -> None:
+        raise KeyError(key)
+
+    patch.setattr(Node, "_changed", broken)
+
+
+@pytest.mark.parametrize(
+    ("breaks", "rule", "changes"),
+    [
+        (keeps_its_own_value_in_a_tie, "databases equal", {}),
+        (never_pings, "stations found", {}),
+        (never_dumps, "databases equal", {}),
+        (acknowledges_before_the_disk_does, "durable", {}),
+        (gives_away_what_others_hold, "one holder", {"ipv4_prefix": "192.0.2.0/28"}),
+        (leaves_its_routes, "nothing demoted", {}),
+        (floods_lifetimes_for_ever, "comes to rest", {"partitions": 0, "kills": 0}),
+        (forgets_what_was_stored, "stations served", {"blackouts": 1, "asks_dhcp": 0.0}),
+        (raises_now_and_then, "raises nothing", {}),
+    ],
+)
+def test_broken_node_is_found_out(
+    breaks: Break, rule: str, changes: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scenario = replace(ROUGH, **changes)  # type: ignore[arg-type]
+    assert run(1, scenario).ok
+    breaks(monkeypatch)
+    assert any(rule == violation.rule for seed in range(1, 4) for violation in run(seed, scenario).violations)
