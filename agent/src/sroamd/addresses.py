@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import Self
 
-
 _PAIR = "[0-9a-fA-F]{2}"
 
 

@@ -16,8 +16,8 @@ LEASE_LIFE_MAX = 86400  # what a receiver believes at most
 LEASE_HOLD = 7 * 86400  # an expired lease is remembered, so that its station finds its address again
 LEASE_GRACE = 60  # an expired address is not given to another before this: longer than skew plus SLACK
 OFFER_LIFE = 60  # a flooded offer, so that two APs do not offer one address; longer than any client's REQUEST takes
-# Between flooding a choice that is new and telling the station: another node may be offering the same to another station
-# at this very moment, and then one of the two chooses again. Far longer than a flood takes, also on a busy AP.
+# Between flooding a choice that is new and telling the station: another node may be offering the same to another
+# station at this very moment, and then one of the two chooses again. Far longer than a flood takes, also on a busy AP.
 CONTEST_TIME = 0.1
 DECLINE_LIFE = 3600  # quarantine of a declined address
 
