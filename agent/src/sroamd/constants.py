@@ -25,6 +25,7 @@ DECLINE_LIFE = 3600  # quarantine of a declined address
 NODE_LIFE = 5400
 NODE_REFRESH = 1800
 NODE_HOLD = 600
+NODE_CORRECTION_INTERVAL = 5.0  # two nodes with one id (a copied memory card) would correct each other without end
 
 # Merge
 SLACK = 30  # the same version with a longer life counts as a refresh only beyond this: ends every echo

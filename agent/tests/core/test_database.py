@@ -19,6 +19,7 @@ from sroamd.core.database import (
     life_cap,
 )
 from sroamd.core.peering import to_update
+from sroamd.core.values import StoredDatum
 from sroamd.wire.flood import Update
 from tests.core.harness import ALICE, BOB, id_of
 
@@ -293,7 +294,7 @@ def test_digest_tells_versions_apart() -> None:
 def test_restore_keeps_what_is_newer() -> None:
     database = Database()
     database.merge(Update(8, 60, LEASE, BOB), NOW)
-    database.restore(Datum(LEASE, 7, ALICE, NOW + 1000), NOW)
+    database.restore(StoredDatum(LEASE, ALICE, 7, 1000), NOW)
     held = database.get(LEASE)
     assert held is not None
     assert held.value == BOB
@@ -301,7 +302,7 @@ def test_restore_keeps_what_is_newer() -> None:
 
 def test_restore_of_an_expired_lease_is_a_memory_only() -> None:
     database = Database()
-    database.restore(Datum(LEASE, 7, ALICE, NOW - 500), NOW)
+    database.restore(StoredDatum(LEASE, ALICE, 7, -500), NOW)
     assert database.live(LEASE, NOW) is None
     assert database.leases_of(Mac(ALICE)) == {LEASE}
     assert database.digest == bytes(8)

@@ -7,8 +7,9 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sroamd.core.database import Database, Datum, Stale
+from sroamd.core.database import Database, Stale
 from sroamd.core.seqno import HALF, MODULUS, is_newer
+from sroamd.core.values import StoredDatum
 from sroamd.wire.flood import Update
 
 LEASES = (bytes((0, 192, 0, 2, 7)), bytes((0, 192, 0, 2, 8)), bytes((1, *range(8))))
@@ -124,7 +125,7 @@ def test_restart_and_dump_is_the_identity(history: list[Update], later: list[Upd
     disk, peer, restarted = merged(history), merged(history + later), Database()
     for datum in disk:
         if datum.key[0] in (0, 1):
-            restarted.restore(datum, NOW)
+            restarted.restore(StoredDatum(datum.key, datum.value, datum.seqno, datum.expires_at - NOW), NOW)
     for datum in peer:
         outcome = restarted.merge(Update(datum.seqno, datum.remaining(NOW), datum.key, datum.value), NOW)
         assert not isinstance(outcome, Stale)
@@ -146,7 +147,7 @@ def test_digest_counts_and_index_hold_after_anything(sequence: list[tuple[str, U
             case "publish":
                 database.publish(update.key, update.value, update.lifetime % 7000, now)
             case "restore":
-                database.restore(Datum(update.key, update.seqno, update.value, now + 50), now)
+                database.restore(StoredDatum(update.key, update.value, update.seqno, 50), now)
             case "wait":
                 now += update.lifetime % 70_000
             case _:

@@ -10,10 +10,12 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
+from math import isnan
 
 from sroamd import constants
 from sroamd.addresses import Mac
-from sroamd.core.seqno import following, is_newer
+from sroamd.core.seqno import MODULUS, following, is_newer
+from sroamd.core.values import StoredDatum
 from sroamd.wire.cursor import DecodeError
 from sroamd.wire.datum import ASSOCIATION, IPV4_LEASE, IPV6_LEASE, check_datum
 from sroamd.wire.flood import Update
@@ -164,11 +166,26 @@ class Database:
         self._put(datum, now)
         return datum
 
-    def restore(self, datum: Datum, now: float) -> None:
-        """Put back what the state directory kept, unless something newer is known already."""
+    def restore(self, stored: StoredDatum, now: float) -> Datum | None:
+        """Put back what the state directory kept, unless something newer is known already.
+
+        None, and counted: it is no lease that we can have written. Its life is capped, since a clock may have jumped.
+        """
+        try:
+            check_datum(stored.key, stored.value)
+        except DecodeError:
+            sound = False
+        else:
+            sound = is_lease(stored.key) and 0 <= stored.seqno < MODULUS and not isnan(stored.remaining)
+        if not sound:
+            self.counters["store.malformed-datum"] += 1
+            return None
+        life = min(stored.remaining, life_cap(stored.key))
+        datum = Datum(stored.key, stored.seqno, stored.value, now + life)
         held = self._data.get(datum.key)
         if held is None or is_newer(datum.seqno, datum.value, held.seqno, held.value):
             self._put(datum, now)
+        return datum
 
     def expire(self, key: bytes, now: float) -> float | None:
         """Bring the datum's state up to date. Returns when to call again; None when it is gone."""

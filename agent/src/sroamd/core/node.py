@@ -161,9 +161,9 @@ class Node:
     def _loaded(self, turn: Turn, event: events.LeasesLoaded) -> None:
         """What was known before the restart is said again only to peers that know less."""
         for stored in event.data:
-            datum = Datum(stored.key, stored.seqno, stored.value, turn.now + stored.remaining)
-            self.database.restore(datum, turn.now)
-            self.state.agenda.set_earlier(Job.EXPIRE, datum.key, datum.expires_at)
+            datum = self.database.restore(stored, turn.now)
+            if datum is not None:
+                self.state.agenda.set_earlier(Job.EXPIRE, datum.key, datum.expires_at)
         self.nodes.publish_own(turn)
 
     def _stored(self, turn: Turn, ticket: int, durable: bool) -> None:

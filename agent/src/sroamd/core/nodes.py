@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv6Address
 from sroamd import constants
 from sroamd.addresses import NodeId
 from sroamd.core.agenda import Job
-from sroamd.core.effects import WatchNextHops
+from sroamd.core.effects import Level, WatchNextHops
 from sroamd.core.turn import State, Turn
 from sroamd.core.values import NextHop
 from sroamd.wire.datum import NodeRecord, node_id, node_key
@@ -22,14 +22,25 @@ class Nodes:
         self._next_hops: dict[RouterAddress, NextHop] = {}
         self._watched: frozenset[RouterAddress] = frozenset()
         self._records_changed = False
+        self._said_at = float("-inf")  # when we last said who we are
 
     def publish_own(self, turn: Turn) -> None:
         """Say who we are: at the start, when it changes, and long before it expires."""
         node = self._state.config.node
         record = NodeRecord(node.name, node.router_ipv4, node.router_ipv6)
         turn.publish(node_key(self._state.node_id), record.encode(), constants.NODE_LIFE)
+        self._said_at = turn.now
         due = turn.now + self._state.spread(constants.NODE_REFRESH, constants.REFRESH_SPREAD)
         self._state.agenda.set(Job.REFRESH_NODE, None, due)
+
+    def _correct_own(self, turn: Turn) -> None:
+        """What a former self said of us is not true any more; or another node has our id, and does the same to us."""
+        turn.note(Level.WARNING, "somebody contradicts this node's record: a former self, or a node with the same id")
+        if turn.now >= self._said_at + constants.NODE_CORRECTION_INTERVAL:
+            self.publish_own(turn)
+        else:
+            due = self._said_at + constants.NODE_CORRECTION_INTERVAL
+            self._state.agenda.set_earlier(Job.REFRESH_NODE, None, due)
 
     def changed(self, turn: Turn, key: bytes) -> None:
         """A node's datum has changed or expired."""
@@ -38,7 +49,7 @@ class Nodes:
         if node == self._state.node_id:
             own = self._state.config.node
             if datum is None or datum.value != NodeRecord(own.name, own.router_ipv4, own.router_ipv6).encode():
-                self.publish_own(turn)  # what a former self said of us is not true any more
+                self._correct_own(turn)
             return
         if datum is None or not datum.value:
             self.records.pop(node, None)

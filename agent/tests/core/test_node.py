@@ -1,0 +1,323 @@
+"""The node as a whole: nothing that comes from outside can raise, hang, or fill the memory; stored leases come back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sroamd import constants
+from sroamd.addresses import BROADCAST, NO_MAC, Mac, NodeId
+from sroamd.core import effects as do
+from sroamd.core import events as ev
+from sroamd.core.status import report
+from sroamd.core.values import NextHop, Route, RouteKind, StoredDatum
+from sroamd.wire.datum import NodeRecord, association_key, ipv4_lease_key, ipv6_lease_key, node_key
+from sroamd.wire.dhcpv4 import DhcpMessage, MessageType
+from sroamd.wire.flood import Hello, Update
+from sroamd.wire.icmpv6 import RouterSolicitation
+from tests.core.harness import ALICE, BOB, GATEWAY, POOL, Lab, config_of, id_of, lease_of, mac, renew
+
+# -- anything at all, in any order
+
+stations = st.sampled_from((ALICE, BOB, mac(1), NO_MAC, BROADCAST, Mac(b"\x03\0\0\0\0\x07")))
+interfaces = st.sampled_from(("wlan0", "wlan1", "nowhere"))
+peers = st.integers(1, 3)
+node_ids = st.sampled_from((id_of(1), id_of(2), NodeId(bytes(8)), NodeId(b"\xff" * 8)))
+ipv4 = st.sampled_from(
+    [IPv4Address(f"192.0.2.{last}") for last in (0, 1, 2, 3, 77, 255)]
+    + [IPv4Address(text) for text in ("0.0.0.0", "255.255.255.255", "198.51.100.1", "10.255.0.2")]
+)
+ipv6 = st.sampled_from([IPv6Address(text) for text in ("::", "fe80::7", "2001:db8:44:7::7", "fd00:255::2", "ff02::1")])
+prefixes = st.one_of(
+    ipv4.map(IPv4Network),
+    ipv6.map(lambda address: IPv6Network((int(address) >> 64 << 64, 64))),
+    st.sampled_from((IPv4Network("192.0.2.0/24"), IPv6Network("::/0"), IPv6Network("2001:db8::1/128"))),
+)
+texts = st.text(max_size=10)
+records = st.builds(NodeRecord, texts, st.none() | ipv4, st.none() | ipv6).map(NodeRecord.encode)
+updates = st.one_of(
+    st.tuples(ipv4.map(ipv4_lease_key), stations.map(bytes)),
+    st.tuples(st.sampled_from([ipv6_lease_key(IPv6Network((n << 64, 64))) for n in (0, 7)]), stations.map(bytes)),
+    st.tuples(stations.map(association_key), node_ids.map(bytes) | st.just(b"")),
+    st.tuples(node_ids.map(node_key), records | st.just(b"")),
+    st.tuples(st.binary(max_size=12), st.binary(max_size=40)),
+).flatmap(
+    lambda datum: st.builds(
+        Update,
+        st.integers(0, 65535) | st.integers(0, 3),
+        st.sampled_from((0, 1, 30, 5400, 2**31, 2**32 - 1)),
+        st.just(datum[0]),
+        st.just(datum[1]),
+    )
+)
+octets4 = ipv4.map(lambda address: address.packed)
+options = st.fixed_dictionaries(
+    {},
+    optional={
+        50: octets4,
+        51: st.binary(min_size=4, max_size=4),
+        54: octets4 | st.just(GATEWAY.packed),
+        55: st.binary(max_size=20),
+        57: st.binary(min_size=2, max_size=2),
+        61: st.binary(min_size=2, max_size=10),
+    },
+)
+messages = st.builds(
+    DhcpMessage,
+    op=st.sampled_from((1, 2)),
+    message_type=st.sampled_from(MessageType),
+    xid=st.integers(0, 2**32 - 1),
+    chaddr=stations,
+    broadcast=st.booleans(),
+    ciaddr=ipv4,
+    giaddr=ipv4,
+    options=options,
+)
+next_hops = st.builds(NextHop, interfaces, st.none() | ipv4 | ipv6)
+routes = st.builds(Route, prefixes, st.sampled_from(RouteKind), next_hops)
+stored = st.builds(
+    StoredDatum,
+    ipv4.map(ipv4_lease_key) | st.binary(max_size=10),
+    stations.map(bytes) | st.binary(max_size=8),
+    st.integers(-1, 70_000),
+    st.floats(-1e9, 1e9),
+)
+events = st.one_of(
+    st.builds(ev.StationAuthorized, interfaces, stations),
+    st.builds(ev.StationLeft, interfaces, stations),
+    st.builds(ev.StationsListed, interfaces, st.frozensets(stations)),
+    st.builds(ev.ProbeAnswered, interfaces, stations),
+    stations.flatmap(lambda source: st.builds(ev.DhcpReceived, interfaces, st.just(source), ipv4, messages)),
+    stations.flatmap(
+        lambda source: st.builds(
+            ev.DhcpReceived,
+            st.just("wlan0"),
+            st.just(source),
+            ipv4,
+            messages.map(lambda message: replace(message, chaddr=source)),
+        )
+    ),
+    st.builds(ev.RouterSolicited, interfaces, stations, ipv6, st.builds(RouterSolicitation, st.none() | stations)),
+    st.builds(ev.PeerReady, peers, texts),
+    st.builds(
+        ev.PeerSaidHello,
+        peers,
+        st.builds(Hello, node_ids, st.integers(0, 65535), st.binary(min_size=8, max_size=8), st.integers(0), texts),
+    ),
+    st.builds(ev.UpdatesReceived, peers, st.lists(updates, max_size=4).map(tuple)),
+    st.builds(ev.PeerBlocked, peers),
+    st.builds(ev.PeerWritable, peers),
+    st.builds(ev.PeerClosed, peers),
+    st.builds(ev.KernelRoutesListed, st.frozensets(routes, max_size=4)),
+    st.builds(ev.KernelRouteLost, routes),
+    st.builds(ev.NextHopChanged, ipv4 | ipv6, st.none() | next_hops),
+    st.builds(ev.InterfaceChanged, interfaces, st.none() | stations),
+    st.builds(ev.LeasesLoaded, st.lists(stored, max_size=3).map(tuple)),
+    st.builds(ev.LeasesStored, st.integers(0, 40), st.booleans()),
+    st.just(ev.Tick()),
+    st.just(ev.ConfigReloaded(config_of(1, interfaces=("wlan0", "wlan1"), pool=IPv4Network("192.0.2.0/29")))),
+    st.just(ev.StopRequested()),
+)
+waits = st.sampled_from((0.0, 0.0, 0.0, 0.01, 0.3, 7.0, 70.0, 2000.0, 90_000.0, 700_000.0))
+
+
+@given(st.lists(st.tuples(events, waits), max_size=60))
+@settings(max_examples=80, deadline=None)
+def test_nothing_from_outside_raises(story: list[tuple[ev.Event, float]]) -> None:
+    lab = Lab()
+    node = lab[1].node
+    for event, wait in story:
+        node.handle(event, lab.now)
+        lab.now += wait
+        deadline = node.next_deadline()
+        if deadline is not None and deadline <= lab.now:
+            node.handle(ev.Tick(), lab.now)
+            again_at = node.next_deadline()
+            assert again_at is None or again_at > lab.now, "a Tick leaves something that is due"
+        for topic in ("status", "stations", "database", "peers", "routes"):
+            report(node, topic, None, lab.now)
+    assert all(prefix.prefixlen in (32, 64) for prefix in node.routes.installed)
+    assert node.state.offers <= {datum.key for datum in node.database}
+    assert set(node.associations._pings) <= set(node.state.present)
+
+
+def test_tick_with_nothing_due_is_nothing() -> None:
+    lab = Lab()
+    lab.wait(60)
+    assert lab.do(1, ev.Tick()) == []
+
+
+# -- growth
+
+
+def test_ten_thousand_stations_leave_nothing_behind_but_what_the_design_remembers() -> None:
+    """C22: a random address for each association."""
+    lab = Lab()
+    node = lab[1].node
+    for number in range(300):
+        station = mac(number)
+        lab.join(1, station)
+        lab.dhcp(1, renew(station, IPv4Address("192.0.2.200")))
+        lab.do(1, ev.RouterSolicited("wlan0", station, IPv6Address("fe80::1"), RouterSolicitation()))
+        lab.leave(1, station)
+    lab.wait(2 * constants.RA_INTERVAL + constants.ASSOCIATION_LIFE + constants.ASSOCIATION_HOLD)
+    assert node.state.present == {}
+    for table in (
+        node.associations._pings,
+        node.associations._link_local,
+        node.announcements._begun,
+        node.router_advertiser._answered,
+        node.router_advertiser._unwritten,
+        node.dhcp_server._declines,
+        node.routes._demoted,
+        node.routes.installed,
+        node.state.offers,
+    ):
+        assert len(table) == 0
+    assert {datum.key[0] for datum in node.database} <= {1, 128}
+    lab.wait(constants.LEASE_HOLD + 4 * constants.RA_VALID_LIFETIME)
+    assert [datum.key[0] for datum in node.database] == [128]
+    assert len(node.state.agenda._valid) < 5
+
+
+def test_forgotten_leases_leave_the_disk() -> None:
+    lab = Lab()
+    lab.join(1, ALICE)
+    lab.lease(1, ALICE)
+    lab.leave(1, ALICE)
+    assert len(lab[1].disk) == 2
+    lab.wait(constants.LEASE_HOLD + 3 * constants.RA_VALID_LIFETIME)
+    assert lab[1].disk == {}
+
+
+# -- the store
+
+
+def test_all_nodes_keep_all_leases() -> None:
+    lab = Lab(3)
+    lab.join(1, ALICE)
+    address = lab.lease(1, ALICE)
+    for host in lab.hosts:
+        assert {key[0] for key in host.disk} == {0, 1}
+        assert host.disk[lease_of(address)][0].value == ALICE
+
+
+def test_power_loss_of_everybody_loses_no_address() -> None:
+    lab = Lab(3)
+    for number in range(6):
+        lab.join(1 + number % 3, mac(number))
+        lab.lease(1 + number % 3, mac(number))
+    before = {
+        mac(n): (lab[1].address(mac(n), lab.now), lab[1].node.leases.prefix_of(mac(n), lab.now)) for n in range(6)
+    }
+    lab.wait(600)
+    for host in lab.hosts:
+        host.kernel.clear()
+        lab.restart(host.number)
+    lab.now += 7200  # the leases have run out meanwhile
+    for number in range(6):
+        station, at = mac(number), 3 - number % 3
+        lab.join(at, station)
+        assert (lab.lease(at, station), lab[at].node.leases.prefix_of(station, lab.now)) == before[station]
+
+
+def test_restart_is_not_a_change_for_the_peers() -> None:
+    """What was on disk is what they hold: nothing of it is flooded on."""
+    lab = Lab(3)
+    lab.join(1, ALICE)
+    lab.lease(1, ALICE)
+    lab.restart(2)
+    lab[1].forget()
+    lab[3].forget()
+    lab.connect(1, 2)
+    lab.connect(2, 3)
+    leases = lab[1].node.database.leases_of(ALICE)
+    for host in (lab[1], lab[3]):
+        onward = {u.key for sent in host.all(do.SendUpdates) for u in sent.updates if sent.peer != 2}
+        assert leases.isdisjoint(onward)
+
+
+@pytest.mark.parametrize(
+    "datum",
+    [
+        StoredDatum(b"", b"", 0, 100.0),
+        StoredDatum(b"\x00\xc0", bytes(ALICE), 0, 100.0),
+        StoredDatum(lease_of(IPv4Address("192.0.2.7")), b"short", 0, 100.0),
+        StoredDatum(lease_of(IPv4Address("192.0.2.7")), bytes(ALICE), 70_000, 100.0),
+        StoredDatum(lease_of(IPv4Address("192.0.2.7")), bytes(ALICE), -1, 100.0),
+        StoredDatum(lease_of(IPv4Address("192.0.2.7")), bytes(ALICE), 0, float("nan")),
+        StoredDatum(association_key(ALICE), bytes(id_of(2)), 0, 100.0),
+    ],
+    ids=["no key", "short key", "short value", "seqno too large", "seqno negative", "no number", "no lease"],
+)
+def test_h03_stored_datum_that_makes_no_sense_is_left_out_and_counted(datum: StoredDatum) -> None:
+    lab = Lab()
+    host = lab.add(config_of(2), start=False)
+    good = StoredDatum(lease_of(IPv4Address("192.0.2.8")), bytes(BOB), 3, 100.0)
+    lab.do(host, ev.LeasesLoaded((datum, good)))
+    assert host.address(BOB, lab.now) == IPv4Address("192.0.2.8")
+    assert host.address(ALICE, lab.now) is None
+    assert host.node.counters["store.malformed-datum"] == 1
+
+
+def test_h05_stored_lifetime_is_capped() -> None:
+    """A clock that jumped must not make a lease eternal."""
+    lab = Lab()
+    host = lab.add(config_of(2), start=False)
+    lab.do(host, ev.LeasesLoaded((StoredDatum(lease_of(IPv4Address("192.0.2.7")), bytes(ALICE), 3, 1e9),)))
+    lab.wait(constants.LEASE_LIFE_MAX + 1)
+    assert host.address(ALICE, lab.now) is None
+
+
+# -- reload
+
+
+def test_reload_is_told_to_the_peers_and_used_at_once() -> None:
+    lab = Lab(2)
+    config = lab[1].config
+    node = replace(config.node, name="attic", router_ipv4=IPv4Address("10.255.0.77"))
+    lab.do(1, ev.ConfigReloaded(replace(config, node=node, dhcp4=replace(config.dhcp4, lease_time=600))))
+    assert lab[2].node.nodes.name(id_of(1)) == "attic"
+    assert IPv4Address("10.255.0.77") in lab[2].all(do.WatchNextHops)[-1].addresses
+    lab.join(1, ALICE)
+    address = lab.lease(1, ALICE)
+    datum = lab[1].node.database.get(lease_of(address))
+    assert datum is not None
+    assert datum.expires_at - lab.now == pytest.approx(600, abs=constants.CONTEST_TIME)
+    assert address in POOL
+
+
+# -- node records
+
+
+def test_record_of_a_former_self_is_corrected() -> None:
+    lab = Lab(2)
+    old = NodeRecord("old name", None, None).encode()
+    lab.do(1, ev.UpdatesReceived(2, (Update(7, 5000, node_key(id_of(1)), old),)))
+    lab.wait(constants.NODE_CORRECTION_INTERVAL)
+    assert lab[2].node.nodes.name(id_of(1)) == "ap1"
+
+
+def test_own_record_is_renewed_in_time() -> None:
+    lab = Lab(2)
+    lab.wait(4 * constants.NODE_LIFE)
+    assert lab[2].node.nodes.name(id_of(1)) == "ap1"
+
+
+def test_two_nodes_with_one_id_do_not_flood_for_ever() -> None:
+    """A copied memory card. They meet through a third, so that no Hello tells."""
+    lab = Lab(1)
+    twins = [lab.add(config_of(number), start=False) for number in (2, 3)]
+    for twin in twins:
+        twin.node.state.node_id = id_of(2)
+        lab.start(twin)
+    lab.connect(1, 2)
+    lab[1].forget()
+    lab.connect(1, 3)
+    lab.wait(20)
+    sent = [u for e in lab[1].all(do.SendUpdates) for u in e.updates if u.key == node_key(id_of(2))]
+    assert len(sent) < 60
