@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network
 from typing import TYPE_CHECKING
 
 from sroamd.addresses import Mac
 from sroamd.core.effects import SendDhcp
-from sroamd.core.values import Prefix
-from sroamd.wire.datum import ipv4_lease_key
+from sroamd.core.values import Prefix, StoredDatum
+from sroamd.wire.datum import ipv4_lease_key, lease_prefix
 from sroamd.wire.dhcpv4 import MessageType
 from sroamd.wire.icmpv6 import RouterAdvertisement
 
@@ -93,6 +93,15 @@ class Checks:
                     )
                 self.disputed.add(resource)
         grants[station] = Grant(station, ap.index, now, now + life)
+
+    def claimed(self, ap: Machine, data: tuple[StoredDatum, ...]) -> None:
+        """What a node stores it believes. Where it cannot know of another's promise, the two will be in dispute."""
+        for datum in data:
+            prefix = lease_prefix(datum.key)
+            resource = prefix.network_address if isinstance(prefix, IPv4Network) else prefix
+            for other in self._grants.get(resource, {}).values():
+                if other.station != datum.value and not self._must_know(ap, other):
+                    self.disputed.add(resource)
 
     def _must_know(self, ap: Machine, grant: Grant) -> bool:
         if grant.node == ap.index:

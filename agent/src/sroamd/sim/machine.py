@@ -239,6 +239,7 @@ class Machine:
                     connection, end = self.connections[peer]
                     connection.close(end)
             case does.StoreLeases(data, ticket):
+                self.world.checks.claimed(self, data)
                 self.disk.put(data, ticket, self.wall())
             case does.ForgetLeases(keys):
                 self.disk.forget(keys)
