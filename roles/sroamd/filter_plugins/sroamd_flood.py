@@ -1,4 +1,4 @@
-"""Filters that derive a host's settings from the inventory: the gateway, and whom it dials."""
+"""Filters that derive a host's settings from the inventory: the gateway, whom it dials, its interfaces' addresses."""
 
 from __future__ import annotations
 
@@ -49,8 +49,17 @@ def endpoint(variables: Mapping[str, Any]) -> str:
     return f"[{address}]:{port}" if ip_address(address).version == 6 else f"{address}:{port}"
 
 
+def addresses(interface: str, keep: Sequence[str], within: Sequence[str]) -> dict[str, Any]:
+    """One argument of files/remove_addresses.py: which addresses an interface keeps of those within some prefixes."""
+    return {"interface": interface, "keep": list(keep), "within": list(within)}
+
+
 class FilterModule:
     """What Ansible looks for."""
 
     def filters(self) -> dict[str, Any]:
-        return {"sroamd_first_address": first_address, "sroamd_flood_peers": flood_peers}
+        return {
+            "sroamd_first_address": first_address,
+            "sroamd_flood_peers": flood_peers,
+            "sroamd_addresses": addresses,
+        }

@@ -74,6 +74,11 @@ def check_node() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def remove_addresses() -> ModuleType:
+    return _module(ROLE / "files/remove_addresses.py")
+
+
+@pytest.fixture(scope="session")
 def render() -> Render:
     """render("babeld.conf.j2", sroamd_mtu=1400): a template on the host above, with the role's defaults."""
     loader = DataLoader()

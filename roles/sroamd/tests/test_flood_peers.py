@@ -69,3 +69,11 @@ def test_a_host_outside_the_groups_dials_nobody(flood: ModuleType) -> None:
 @pytest.mark.parametrize(("prefix", "first"), [("192.0.2.0/24", "192.0.2.1"), ("10.8.0.0/13", "10.8.0.1"), ("x", "x")])
 def test_the_gateway_is_the_first_address(flood: ModuleType, prefix: str, first: str) -> None:
     assert flood.first_address(prefix) == first
+
+
+def test_what_an_interface_keeps_is_an_argument_of_the_script(flood: ModuleType) -> None:
+    assert flood.addresses("bb0", ["10.255.0.1/32"], ["10.255.0.0/24"]) == {
+        "interface": "bb0",
+        "keep": ["10.255.0.1/32"],
+        "within": ["10.255.0.0/24"],
+    }

@@ -6,8 +6,6 @@ import json
 from types import ModuleType
 from typing import Any
 
-import pytest
-
 
 def node(digest: str = "63c942e2", problems: tuple[str, ...] = ()) -> dict[str, Any]:
     said = {
