@@ -24,6 +24,7 @@ from sroamd.wire.datum import (
 )
 
 STATION_PREFIX_LENGTH = 64
+_IPV4_LEASE = bytes((IPV4_LEASE,))
 
 
 class Leases:
@@ -85,9 +86,11 @@ class Leases:
         if requested is not None and self.in_pool(requested) and self.is_free(ipv4_lease_key(requested), station, now):
             return requested
         network = self._state.config.network.ipv4_prefix
+        base = int(network.network_address)
         for index in walk(network, station, network.num_addresses):
-            address = network[index]
-            if self.in_pool(address) and self.is_free(ipv4_lease_key(address), station, now):
+            # A pool that is nearly exhausted makes this long, so look the key up before an address is made of it.
+            key = _IPV4_LEASE + (base + index).to_bytes(4, "big")
+            if self.is_free(key, station, now) and self.in_pool(address := address_of_key(key)):
                 return address
         return None
 
