@@ -125,11 +125,14 @@ events = st.one_of(
 waits = st.sampled_from((0.0, 0.0, 0.0, 0.01, 0.3, 7.0, 70.0, 2000.0, 90_000.0, 700_000.0))
 
 
-@given(st.lists(st.tuples(events, waits), max_size=60))
-@settings(max_examples=80, deadline=None)
+@given(st.lists(st.tuples(events, waits), min_size=20, max_size=60))
+@settings(max_examples=50, deadline=None)
 def test_nothing_from_outside_raises(story: list[tuple[ev.Event, float]]) -> None:
     lab = Lab()
     node = lab[1].node
+    lab.join(1, ALICE)
+    lab.join(1, BOB)
+    lab.do(1, ev.PeerReady(1, "192.0.2.254"))
     for event, wait in story:
         node.handle(event, lab.now)
         lab.now += wait
@@ -172,6 +175,9 @@ def test_ten_thousand_stations_leave_nothing_behind_but_what_the_design_remember
         node.announcements._begun,
         node.router_advertiser._answered,
         node.router_advertiser._unwritten,
+        node.router_advertiser._contested,
+        node.router_advertiser._lost,
+        node.dhcp_server._contested,
         node.dhcp_server._declines,
         node.routes._demoted,
         node.routes.installed,
