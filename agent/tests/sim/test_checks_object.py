@@ -34,6 +34,7 @@ ROUGH = Scenario(
     partitions=2,
     budget=60_000,
 )
+CROWDED: dict[str, object] = {"ipv4_prefix": "192.0.2.0/28", "appear_within": 15.0, "kills": 0, "partitions": 0}
 Break = Callable[[pytest.MonkeyPatch], None]
 
 
@@ -104,7 +105,7 @@ def test_sound_node_is_not_accused() -> None:
         (never_pings, "stations found", {}),
         (never_dumps, "databases equal", {}),
         (acknowledges_before_the_disk_does, "durable", {}),
-        (gives_away_what_others_hold, "one holder", {"ipv4_prefix": "192.0.2.0/28"}),
+        (gives_away_what_others_hold, "one holder", CROWDED),
         (leaves_its_routes, "nothing demoted", {}),
         (floods_lifetimes_for_ever, "comes to rest", {"partitions": 0, "kills": 0, "budget": 20_000}),
         (forgets_what_was_stored, "stations served", {"blackouts": 1, "asks_dhcp": 0.0}),

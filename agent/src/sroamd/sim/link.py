@@ -114,7 +114,11 @@ class Connection:
                     receiver.machine.deliver(PeerSaidHello(receiver.peer, group))
                 else:
                     receiver.machine.deliver(UpdatesReceived(receiver.peer, group))
-        if sender.alive and (sender.wants_more or sender.told_blocked) and sender.in_flight <= self._network.buffer // 2:
+        if (
+            sender.alive
+            and (sender.wants_more or sender.told_blocked)
+            and sender.in_flight <= self._network.buffer // 2
+        ):
             sender.wants_more = sender.told_blocked = False
             sender.machine.deliver(PeerWritable(sender.peer))
 

@@ -35,7 +35,9 @@ class Spinning(Exception):
 class Machine:
     """Its clock runs at `rate` of the world's time. `service`: how long it takes over one event, when it is slow."""
 
-    def __init__(self, world: World, index: int, config: Config, node_id: NodeId, rate: float, seed: int) -> None:
+    def __init__(
+        self, world: World, index: int, config: Config, dials: tuple[int, ...], node_id: NodeId, rate: float, seed: int
+    ) -> None:
         self.world = world
         self.index = index
         self.config = config
@@ -43,7 +45,7 @@ class Machine:
         self.node_id = node_id
         self.rate = rate
         self.service = 0.0
-        self.dials: tuple[int, ...] = ()
+        self.dials = dials
         self.mac = Mac(bytes((0x02, 0, 0, 0xFE, 0, index)))
         self.router_addresses: tuple[IPv4Address | IPv6Address, ...] = tuple(
             address for address in (config.node.router_ipv4, config.node.router_ipv6) if address is not None

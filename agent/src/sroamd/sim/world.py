@@ -40,10 +40,8 @@ class World:
         self.air = Air(self, self._new_rng())
         self.checks = Checks(self)
         self._ids = self._new_rng()
-        self.machines = [self._make_machine(index) for index in range(scenario.nodes)]
         dials = TOPOLOGIES[scenario.topology](scenario.nodes, self._new_rng())
-        for machine, targets in zip(self.machines, dials, strict=True):
-            machine.dials = targets
+        self.machines = [self._make_machine(index, targets) for index, targets in enumerate(dials)]
         self.network.add(self.machines)
         self.stations = [self._make_station(number) for number in range(scenario.stations)]
 
@@ -53,7 +51,7 @@ class World:
     def new_id(self) -> NodeId:
         return NodeId(self._ids.getrandbits(64).to_bytes(8, "big"))
 
-    def _make_machine(self, index: int) -> Machine:
+    def _make_machine(self, index: int, dials: tuple[int, ...]) -> Machine:
         scenario = self.scenario
         has_radio = index in scenario.access_points
         ipv4, ipv6 = IPv4Network(scenario.ipv4_prefix), IPv6Network(scenario.ipv6_prefix)
@@ -66,10 +64,10 @@ class World:
             ),
             network=NetworkConfig(ipv4, ipv6, ipv4[1], IPv6Address("fe80::1"), (IPv6Address("2001:db8::53"),)),
             interfaces=(InterfaceConfig(INTERFACE),) if has_radio else (),
-            flood=FloodConfig(listen=("::", 4444), peers=()),
+            flood=FloodConfig(listen=("::", 4444), peers=tuple((f"10.255.0.{peer + 1}", 4444) for peer in dials)),
         )
         rate = 1 + self.rng.uniform(-scenario.drift, scenario.drift)
-        return Machine(self, index, config, self.new_id(), rate, self.rng.getrandbits(64))
+        return Machine(self, index, config, dials, self.new_id(), rate, self.rng.getrandbits(64))
 
     def _make_station(self, number: int) -> Station:
         mac = Mac(bytes((0x02, 0, 0, 0, number >> 8, number & 0xFF)))
