@@ -22,20 +22,17 @@ from sroamd.core.node import Node
 from sroamd.core.values import NextHop, Prefix, Route, RouteKind, StoredDatum
 from sroamd.wire.datum import association_key, ipv4_lease_key
 from sroamd.wire.dhcpv4 import DhcpMessage, MessageType
+from tests.core.messages import discover, select
 
 T = TypeVar("T")
 
-GATEWAY = IPv4Address("192.0.2.1")
 GATEWAY6 = IPv6Address("fe80::1")
 POOL = IPv4Network("192.0.2.0/24")
 POOL6 = IPv6Network("2001:db8:44::/48")
 SERVERS = (IPv4Address("192.0.2.53"), IPv6Address("2001:db8::53"))
-NOWHERE = IPv4Address(0)
 ALICE = Mac.parse("02:00:00:00:01:07")
 BOB = Mac.parse("02:00:00:00:01:08")
 CAROL = Mac.parse("02:00:00:00:01:09")
-
-OPTION_MASK, OPTION_ROUTER, OPTION_DNS, OPTION_REQUESTED, OPTION_LIFE, OPTION_SERVER = 1, 3, 6, 50, 51, 54
 
 
 def config_of(
@@ -281,40 +278,6 @@ class Lab:
 
 def routers_of(config: Config) -> set[IPv4Address | IPv6Address]:
     return {address for address in (config.node.router_ipv4, config.node.router_ipv6) if address is not None}
-
-
-# -- what stations say
-
-
-def dhcp(kind: MessageType, station: Mac, options: dict[int, bytes] | None = None, **fields: object) -> DhcpMessage:
-    return DhcpMessage(op=1, message_type=kind, xid=7, chaddr=station, options=options or {}, **fields)  # type: ignore[arg-type]
-
-
-def discover(station: Mac, requested: IPv4Address | None = None, **fields: object) -> DhcpMessage:
-    options = {} if requested is None else {OPTION_REQUESTED: requested.packed}
-    return dhcp(MessageType.DISCOVER, station, options, **fields)
-
-
-def select(station: Mac, address: IPv4Address, server: IPv4Address = GATEWAY, **fields: object) -> DhcpMessage:
-    options = {OPTION_REQUESTED: address.packed, OPTION_SERVER: server.packed}
-    return dhcp(MessageType.REQUEST, station, options, **fields)
-
-
-def init_reboot(station: Mac, address: IPv4Address) -> DhcpMessage:
-    return dhcp(MessageType.REQUEST, station, {OPTION_REQUESTED: address.packed})
-
-
-def renew(station: Mac, address: IPv4Address) -> DhcpMessage:
-    """As it is sent when renewing (unicast) and when rebinding (broadcast)."""
-    return dhcp(MessageType.REQUEST, station, ciaddr=address)
-
-
-def decline(station: Mac, address: IPv4Address, server: IPv4Address = GATEWAY) -> DhcpMessage:
-    return dhcp(MessageType.DECLINE, station, {OPTION_REQUESTED: address.packed, OPTION_SERVER: server.packed})
-
-
-def release(station: Mac, address: IPv4Address, server: IPv4Address = GATEWAY) -> DhcpMessage:
-    return dhcp(MessageType.RELEASE, station, {OPTION_SERVER: server.packed}, ciaddr=address)
 
 
 def mac(number: int) -> Mac:

@@ -6,7 +6,8 @@ import pytest
 
 from sroamd.core import effects as do
 from sroamd.core import events as ev
-from tests.core.harness import ALICE, BOB, GATEWAY, GATEWAY6, Lab
+from tests.core.harness import ALICE, BOB, GATEWAY6, Lab
+from tests.core.messages import GATEWAY
 
 
 def announced(lab: Lab, number: int = 1) -> tuple[int, int]:

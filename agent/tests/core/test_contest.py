@@ -12,7 +12,8 @@ from sroamd.core import events as ev
 from sroamd.wire.datum import ipv4_lease_key, ipv6_lease_key
 from sroamd.wire.dhcpv4 import MessageType
 from sroamd.wire.flood import Update
-from tests.core.harness import ALICE, BOB, GATEWAY, Lab, discover, mac, renew, select
+from tests.core.harness import ALICE, BOB, Lab, mac
+from tests.core.messages import GATEWAY, discover, renew, select
 
 FREE = IPv4Address("192.0.2.77")
 LARGER, SMALLER = max(ALICE, BOB), min(ALICE, BOB)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from sroamd import constants
-from sroamd.addresses import Mac
 from sroamd.core.database import (
     Database,
     Datum,
@@ -19,7 +18,6 @@ from sroamd.core.database import (
     life_cap,
 )
 from sroamd.core.peering import to_update
-from sroamd.core.values import StoredDatum
 from sroamd.wire.flood import Update
 from tests.core.harness import ALICE, BOB, id_of
 
@@ -286,23 +284,3 @@ def test_digest_tells_versions_apart() -> None:
         database.merge(Update(seqno, 60, CLAIM, value), NOW)
         digests.add(database.digest)
     assert len(digests) == 3
-
-
-# -- restore
-
-
-def test_restore_keeps_what_is_newer() -> None:
-    database = Database()
-    database.merge(Update(8, 60, LEASE, BOB), NOW)
-    database.restore(StoredDatum(LEASE, ALICE, 7, 1000), NOW)
-    held = database.get(LEASE)
-    assert held is not None
-    assert held.value == BOB
-
-
-def test_restore_of_an_expired_lease_is_a_memory_only() -> None:
-    database = Database()
-    database.restore(StoredDatum(LEASE, ALICE, 7, -500), NOW)
-    assert database.live(LEASE, NOW) is None
-    assert database.leases_of(Mac(ALICE)) == {LEASE}
-    assert database.digest == bytes(8)

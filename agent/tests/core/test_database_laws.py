@@ -1,4 +1,4 @@
-"""Hypothesis laws of the merge: whatever comes, in whatever order and how often, all copies end equal."""
+"""Hypothesis laws of the merge: whatever comes, in whatever order and how often, all copies end equal; and restore."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from sroamd.core.database import Database, Stale
 from sroamd.core.seqno import HALF, MODULUS, is_newer
 from sroamd.core.values import StoredDatum
 from sroamd.wire.flood import Update
+from tests.core.harness import ALICE, BOB
 
 LEASES = (bytes((0, 192, 0, 2, 7)), bytes((0, 192, 0, 2, 8)), bytes((1, *range(8))))
 KEYS = (*LEASES, bytes((2, 2, 0, 0, 0, 0, 7)), b"\x63x")
@@ -162,3 +163,20 @@ def test_digest_counts_and_index_hold_after_anything(sequence: list[tuple[str, U
             for value in (b"\x02\0\0\0\0\x01", b"\x02\0\0\0\0\x02", bytes(6)):
                 holds = datum is not None and datum.value == value
                 assert (key in database.leases_of(value)) == holds  # type: ignore[arg-type]
+
+
+def test_restore_keeps_what_is_newer() -> None:
+    database = Database()
+    database.merge(Update(8, 60, LEASES[0], BOB), NOW)
+    database.restore(StoredDatum(LEASES[0], ALICE, 7, 1000), NOW)
+    held = database.get(LEASES[0])
+    assert held is not None
+    assert held.value == BOB
+
+
+def test_restore_of_an_expired_lease_is_a_memory_only() -> None:
+    database = Database()
+    database.restore(StoredDatum(LEASES[0], ALICE, 7, -500), NOW)
+    assert database.live(LEASES[0], NOW) is None
+    assert database.leases_of(ALICE) == {LEASES[0]}
+    assert database.digest == bytes(8)

@@ -10,7 +10,8 @@ import pytest
 from sroamd.core import effects as do
 from sroamd.core import events as ev
 from sroamd.wire.dhcpv4 import MessageType, decode, encode
-from tests.core.harness import ALICE, GATEWAY, NOWHERE, SERVERS, Lab, dhcp, discover, init_reboot, renew, select
+from tests.core.harness import ALICE, SERVERS, Lab
+from tests.core.messages import GATEWAY, NOWHERE, dhcp, discover, init_reboot, renew, select
 
 HOST_ROUTES = bytes((32, 192, 0, 2, 1, 0, 0, 0, 0)) + bytes((0, 192, 0, 2, 1))
 CLIENT_ID = b"\xff\1\2\3\4opaque"

@@ -3,126 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from ipaddress import IPv4Address, IPv6Address
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sroamd import constants
-from sroamd.addresses import BROADCAST, NO_MAC, Mac, NodeId
 from sroamd.core import effects as do
 from sroamd.core import events as ev
 from sroamd.core.status import report
-from sroamd.core.values import NextHop, Route, RouteKind, StoredDatum
-from sroamd.wire.datum import NodeRecord, association_key, ipv4_lease_key, ipv6_lease_key, node_key
-from sroamd.wire.dhcpv4 import DhcpMessage, MessageType
-from sroamd.wire.flood import Hello, Update
+from sroamd.core.values import StoredDatum
+from sroamd.wire.datum import NodeRecord, association_key, node_key
+from sroamd.wire.flood import Update
 from sroamd.wire.icmpv6 import RouterSolicitation
-from tests.core.harness import ALICE, BOB, GATEWAY, POOL, Lab, config_of, id_of, lease_of, mac, renew
-
-# -- anything at all, in any order
-
-stations = st.sampled_from((ALICE, BOB, mac(1), NO_MAC, BROADCAST, Mac(b"\x03\0\0\0\0\x07")))
-interfaces = st.sampled_from(("wlan0", "wlan1", "nowhere"))
-peers = st.integers(1, 3)
-node_ids = st.sampled_from((id_of(1), id_of(2), NodeId(bytes(8)), NodeId(b"\xff" * 8)))
-ipv4 = st.sampled_from(
-    [IPv4Address(f"192.0.2.{last}") for last in (0, 1, 2, 3, 77, 255)]
-    + [IPv4Address(text) for text in ("0.0.0.0", "255.255.255.255", "198.51.100.1", "10.255.0.2")]
-)
-ipv6 = st.sampled_from([IPv6Address(text) for text in ("::", "fe80::7", "2001:db8:44:7::7", "fd00:255::2", "ff02::1")])
-prefixes = st.one_of(
-    ipv4.map(IPv4Network),
-    ipv6.map(lambda address: IPv6Network((int(address) >> 64 << 64, 64))),
-    st.sampled_from((IPv4Network("192.0.2.0/24"), IPv6Network("::/0"), IPv6Network("2001:db8::1/128"))),
-)
-texts = st.text(max_size=10)
-records = st.builds(NodeRecord, texts, st.none() | ipv4, st.none() | ipv6).map(NodeRecord.encode)
-updates = st.one_of(
-    st.tuples(ipv4.map(ipv4_lease_key), stations.map(bytes)),
-    st.tuples(st.sampled_from([ipv6_lease_key(IPv6Network((n << 64, 64))) for n in (0, 7)]), stations.map(bytes)),
-    st.tuples(stations.map(association_key), node_ids.map(bytes) | st.just(b"")),
-    st.tuples(node_ids.map(node_key), records | st.just(b"")),
-    st.tuples(st.binary(max_size=12), st.binary(max_size=40)),
-).flatmap(
-    lambda datum: st.builds(
-        Update,
-        st.integers(0, 65535) | st.integers(0, 3),
-        st.sampled_from((0, 1, 30, 5400, 2**31, 2**32 - 1)),
-        st.just(datum[0]),
-        st.just(datum[1]),
-    )
-)
-octets4 = ipv4.map(lambda address: address.packed)
-options = st.fixed_dictionaries(
-    {},
-    optional={
-        50: octets4,
-        51: st.binary(min_size=4, max_size=4),
-        54: octets4 | st.just(GATEWAY.packed),
-        55: st.binary(max_size=20),
-        57: st.binary(min_size=2, max_size=2),
-        61: st.binary(min_size=2, max_size=10),
-    },
-)
-messages = st.builds(
-    DhcpMessage,
-    op=st.sampled_from((1, 2)),
-    message_type=st.sampled_from(MessageType),
-    xid=st.integers(0, 2**32 - 1),
-    chaddr=stations,
-    broadcast=st.booleans(),
-    ciaddr=ipv4,
-    giaddr=ipv4,
-    options=options,
-)
-next_hops = st.builds(NextHop, interfaces, st.none() | ipv4 | ipv6)
-routes = st.builds(Route, prefixes, st.sampled_from(RouteKind), next_hops)
-stored = st.builds(
-    StoredDatum,
-    ipv4.map(ipv4_lease_key) | st.binary(max_size=10),
-    stations.map(bytes) | st.binary(max_size=8),
-    st.integers(-1, 70_000),
-    st.floats(-1e9, 1e9),
-)
-events = st.one_of(
-    st.builds(ev.StationAuthorized, interfaces, stations),
-    st.builds(ev.StationLeft, interfaces, stations),
-    st.builds(ev.StationsListed, interfaces, st.frozensets(stations)),
-    st.builds(ev.ProbeAnswered, interfaces, stations),
-    stations.flatmap(lambda source: st.builds(ev.DhcpReceived, interfaces, st.just(source), ipv4, messages)),
-    stations.flatmap(
-        lambda source: st.builds(
-            ev.DhcpReceived,
-            st.just("wlan0"),
-            st.just(source),
-            ipv4,
-            messages.map(lambda message: replace(message, chaddr=source)),
-        )
-    ),
-    st.builds(ev.RouterSolicited, interfaces, stations, ipv6, st.builds(RouterSolicitation, st.none() | stations)),
-    st.builds(ev.PeerReady, peers, texts),
-    st.builds(
-        ev.PeerSaidHello,
-        peers,
-        st.builds(Hello, node_ids, st.integers(0, 65535), st.binary(min_size=8, max_size=8), st.integers(0), texts),
-    ),
-    st.builds(ev.UpdatesReceived, peers, st.lists(updates, max_size=4).map(tuple)),
-    st.builds(ev.PeerBlocked, peers),
-    st.builds(ev.PeerWritable, peers),
-    st.builds(ev.PeerClosed, peers),
-    st.builds(ev.KernelRoutesListed, st.frozensets(routes, max_size=4)),
-    st.builds(ev.KernelRouteLost, routes),
-    st.builds(ev.NextHopChanged, ipv4 | ipv6, st.none() | next_hops),
-    st.builds(ev.InterfaceChanged, interfaces, st.none() | stations),
-    st.builds(ev.LeasesLoaded, st.lists(stored, max_size=3).map(tuple)),
-    st.builds(ev.LeasesStored, st.integers(0, 40), st.booleans()),
-    st.just(ev.Tick()),
-    st.just(ev.ConfigReloaded(config_of(1, interfaces=("wlan0", "wlan1"), pool=IPv4Network("192.0.2.0/29")))),
-    st.just(ev.StopRequested()),
-)
-waits = st.sampled_from((0.0, 0.0, 0.0, 0.01, 0.3, 7.0, 70.0, 2000.0, 90_000.0, 700_000.0))
+from tests.core.harness import ALICE, BOB, POOL, Lab, config_of, id_of, lease_of, mac
+from tests.core.messages import renew
+from tests.core.strategies import events, waits
 
 
 @given(st.lists(st.tuples(events, waits), min_size=20, max_size=60))

@@ -11,7 +11,8 @@ from sroamd.core import events as ev
 from sroamd.core.status import NotFound, UnknownTopic, report
 from sroamd.wire.datum import ipv4_lease_key
 from sroamd.wire.flood import Update
-from tests.core.harness import ALICE, BOB, CAROL, Lab, config_of, decline, id_of, lease_of, release
+from tests.core.harness import ALICE, BOB, CAROL, Lab, config_of, id_of, lease_of
+from tests.core.messages import decline, release
 
 TOPICS = ("status", "stations", "database", "peers", "routes")
 

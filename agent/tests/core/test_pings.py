@@ -1,0 +1,288 @@
+"""Is the station still here? Rules A3 to A6 of the design, and the ping that decides."""
+
+from __future__ import annotations
+
+from ipaddress import IPv6Address
+
+from sroamd import constants
+from sroamd.addresses import Mac
+from sroamd.core import effects as do
+from sroamd.core import events as ev
+from sroamd.wire.datum import association_key
+from sroamd.wire.flood import Update
+from sroamd.wire.icmpv6 import RouterSolicitation
+from tests.core.harness import ALICE, BOB, GATEWAY6, Lab, id_of, mac
+from tests.core.messages import GATEWAY
+
+LINK_LOCAL = IPv6Address("fe80::107")
+
+
+def claim(seqno: int, node: int | None, station: Mac = ALICE, life: int = 5400) -> Update:
+    """As a peer says it; `node` None: it is gone."""
+    return Update(seqno, life, association_key(station), b"" if node is None else bytes(id_of(node)))
+
+
+def hears(lab: Lab, number: int, *updates: Update) -> list[do.Effect]:
+    """From the next node in the line."""
+    return lab.do(number, ev.UpdatesReceived(number + 1, updates))
+
+
+def seqno_of(lab: Lab, number: int, station: Mac = ALICE) -> int:
+    datum = lab[number].node.database.get(association_key(station))
+    assert datum is not None
+    return datum.seqno
+
+
+def owners(lab: Lab, station: Mac = ALICE) -> list[bytes | None]:
+    return [host.owner(station, lab.now) for host in lab.hosts]
+
+
+def pings(lab: Lab, number: int = 1) -> list[do.PollStation]:
+    return lab[number].all(do.PollStation)
+
+
+# -- A3: another node has it, says the database
+
+
+def test_a3_foreign_claim_pings_at_once_and_disassociates_nobody() -> None:
+    """Defect A2 of the C daemon: any foreign claim disassociates, unverified."""
+    lab = Lab(2)
+    lab.join(1, ALICE)
+    del lab.really_at[ALICE]
+    effects = hears(lab, 1, claim(9, 2))
+    assert do.PollStation("wlan0", ALICE) in effects
+    assert lab[1].all(do.Disassociate) == []
+
+
+def test_a6_answer_is_a_new_claim_above_the_other() -> None:
+    lab = Lab(2)
+    lab.join(1, ALICE)
+    hears(lab, 1, claim(9, 2))
+    assert owners(lab) == [id_of(1)] * 2
+    assert seqno_of(lab, 2) == 10
+
+
+def test_ping_fails_after_three_tries_and_600_ms() -> None:
+    lab = Lab(2)
+    lab.join(1, ALICE)
+    del lab.really_at[ALICE]
+    hears(lab, 1, claim(9, 2))
+    lab.wait(0.59)
+    assert len(pings(lab)) == constants.PING_TRIES
+    assert lab[1].all(do.Disassociate) == []
+    lab.wait(0.02)
+    assert lab[1].all(do.Disassociate) == [do.Disassociate("wlan0", ALICE)]
+    assert lab[1].node.state.present == {}
+    assert lab[1].owner(ALICE, lab.now) == id_of(2)
+    lab.wait(10)
+    assert len(pings(lab)) == constants.PING_TRIES
+
+
+def test_answer_to_the_last_try_counts() -> None:
+    lab = Lab(2)
+    lab.join(1, ALICE)
+    del lab.really_at[ALICE]
+    hears(lab, 1, claim(9, 2))
+    lab.wait(0.55)
+    lab.do(1, ev.ProbeAnswered("wlan0", ALICE))
+    assert owners(lab) == [id_of(1)] * 2
+    lab.wait(5)
+    assert lab[1].all(do.Disassociate) == []
+
+
+def test_another_foreign_claim_starts_the_ping_again() -> None:
+    lab = Lab(2)
+    lab.join(1, ALICE)
+    del lab.really_at[ALICE]
+    hears(lab, 1, claim(9, 2))
+    lab.wait(0.5)
+    hears(lab, 1, claim(10, 2))
+    lab.wait(0.55)
+    assert lab[1].all(do.Disassociate) == []
+    lab.wait(0.1)
+    assert lab[1].all(do.Disassociate) == [do.Disassociate("wlan0", ALICE)]
+
+
+def test_authorisation_while_a_ping_is_under_way_settles_it() -> None:
+    """A silent return: hostapd says again that the station is authorised."""
+    lab = Lab(2)
+    lab.join(1, ALICE)
+    del lab.really_at[ALICE]
+    hears(lab, 1, claim(9, 2))
+    lab.wait(0.3)
+    lab.do(1, ev.StationAuthorized("wlan0", ALICE))
+    lab.wait(5)
+    assert lab[1].all(do.Disassociate) == []
+    assert owners(lab) == [id_of(1)] * 2
+
+
+def test_departure_while_a_ping_is_under_way_ends_it() -> None:
+    lab = Lab(2)
+    lab.join(1, ALICE)
+    hears(lab, 1, claim(9, 2))
+    lab.leave(1, ALICE)
+    lab.wait(5)
+    assert lab[1].all(do.Disassociate) == []
+
+
+def test_a5_defect_tombstone_for_a_station_that_is_here_is_answered_with_a_claim() -> None:
+    """Defect A5 of the C daemon: it stays unclaimed until its next DHCP packet."""
+    lab = Lab(2)
+    lab.join(1, ALICE)
+    hears(lab, 1, claim(9, None))
+    assert owners(lab) == [id_of(1)] * 2
+
+
+def test_answers_without_a_question_change_nothing() -> None:
+    lab = Lab()
+    lab.join(1, ALICE)
+    assert lab.do(1, ev.ProbeAnswered("wlan0", ALICE)) == []
+    assert lab.do(1, ev.ProbeAnswered("wlan0", BOB)) == []
+
+
+def test_answer_on_another_interface_does_not_count() -> None:
+    lab = Lab(2, interfaces=("wlan0", "wlan1"))
+    lab.join(1, ALICE)
+    del lab.really_at[ALICE]
+    hears(lab, 1, claim(9, 2))
+    lab.do(1, ev.ProbeAnswered("wlan1", ALICE))
+    assert lab[1].owner(ALICE, lab.now) == id_of(2)
+
+
+def test_ping_asks_by_every_means_there_is() -> None:
+    lab = Lab(2)
+    lab.join(1, ALICE)
+    address = lab.lease(1, ALICE)
+    lab.do(1, ev.RouterSolicited("wlan0", ALICE, LINK_LOCAL, RouterSolicitation(ALICE)))
+    del lab.really_at[ALICE]
+    lab[1].forget()
+    hears(lab, 1, claim(9, 2))
+    assert pings(lab) == [do.PollStation("wlan0", ALICE)]
+    assert lab[1].all(do.SendArpRequest) == [do.SendArpRequest("wlan0", ALICE, GATEWAY, address)]
+    asked = lab[1].all(do.SendNeighborSolicitation)
+    assert asked == [do.SendNeighborSolicitation("wlan0", ALICE, GATEWAY6, LINK_LOCAL)]
+
+
+def test_link_local_address_of_a_station_that_left_is_forgotten() -> None:
+    lab = Lab()
+    lab.join(1, ALICE)
+    lab.do(1, ev.RouterSolicited("wlan0", ALICE, LINK_LOCAL, RouterSolicitation(ALICE)))
+    lab.leave(1, ALICE)
+    assert lab[1].node.associations._link_local == {}
+
+
+# -- A4: a tie that was won
+
+
+def test_a4_tie_that_is_won_is_verified_too() -> None:
+    lab = Lab(2)
+    lab.join(2, ALICE)
+    del lab.really_at[ALICE]
+    mine = seqno_of(lab, 2)
+    lab[2].forget()
+    lab.do(2, ev.UpdatesReceived(1, (claim(mine, 1),)))
+    assert len(pings(lab, 2)) == 1
+    lab.wait(1)
+    assert lab[2].all(do.Disassociate) == [do.Disassociate("wlan0", ALICE)]
+    assert lab[2].owner(ALICE, lab.now) == b""
+
+
+def test_a4_tie_that_is_won_by_a_live_station_is_a_new_claim() -> None:
+    lab = Lab(2)
+    lab.join(2, ALICE)
+    mine = seqno_of(lab, 2)
+    lab.do(2, ev.UpdatesReceived(1, (claim(mine, 1),)))
+    assert owners(lab) == [id_of(2)] * 2
+    assert seqno_of(lab, 1) == mine + 1
+
+
+def test_older_claim_is_no_reason_to_ask() -> None:
+    lab = Lab(2)
+    lab.join(2, ALICE)
+    lab.join(2, ALICE)
+    lab[2].forget()
+    lab.do(2, ev.UpdatesReceived(1, (claim(0, 1),)))
+    assert pings(lab, 2) == []
+
+
+# -- A5: the database names us for a station that is not here
+
+
+def test_a5_claim_in_our_name_for_somebody_who_is_not_here_is_withdrawn() -> None:
+    lab = Lab(2)
+    hears(lab, 1, claim(9, 1))
+    assert owners(lab) == [b""] * 2
+
+
+def test_a5_waits_until_hostapd_has_told_who_is_here() -> None:
+    lab = Lab(2)
+    lab.restart(1, stations=None)
+    hears_before = lab[1].owner(ALICE, lab.now)
+    lab.connect(1, 2)
+    hears(lab, 1, claim(9, 1))
+    assert hears_before is None
+    assert lab[1].owner(ALICE, lab.now) == id_of(1)
+    lab.do(1, ev.StationsListed("wlan0", frozenset()))
+    assert owners(lab) == [b""] * 2
+
+
+def test_flood_of_claims_in_our_name_ends() -> None:
+    lab = Lab(2)
+    hears(lab, 1, *(claim(9, 1, mac(number)) for number in range(500)))
+    assert {owners(lab, mac(number))[1] for number in range(500)} == {b""}
+
+
+# -- refresh
+
+
+def test_claim_of_a_live_station_is_renewed_in_time() -> None:
+    lab = Lab(2)
+    lab.join(1, ALICE)
+    lab.do(1, ev.RouterSolicited("wlan0", ALICE, LINK_LOCAL, RouterSolicitation(ALICE)))
+    lab.wait(3 * constants.ASSOCIATION_LIFE)
+    assert owners(lab) == [id_of(1)] * 2
+    assert seqno_of(lab, 2) == len(pings(lab)) >= 8
+    assert lab[1].all(do.Disassociate) == []
+
+
+def test_claim_of_a_station_that_does_not_answer_any_more_is_withdrawn() -> None:
+    lab = Lab(2)
+    lab.join(1, ALICE)
+    lab.do(1, ev.RouterSolicited("wlan0", ALICE, LINK_LOCAL, RouterSolicitation(ALICE)))
+    del lab.really_at[ALICE]
+    lab.wait(constants.ASSOCIATION_REFRESH * (1 + constants.REFRESH_SPREAD) + 1)
+    assert owners(lab) == [b""] * 2
+    assert lab[1].all(do.Disassociate) == [do.Disassociate("wlan0", ALICE)]
+
+
+def test_station_without_any_address_is_renewed_without_asking() -> None:
+    """There is nothing to ask it at; hostapd must know."""
+    lab = Lab()
+    lab.join(1, ALICE)
+    del lab.really_at[ALICE]
+    lab.wait(3 * constants.ASSOCIATION_LIFE)
+    assert owners(lab) == [id_of(1)]
+
+
+def test_refresh_of_a_station_that_another_node_has_is_not_ours() -> None:
+    lab = Lab(2)
+    lab.join(1, ALICE)
+    lab.join(2, ALICE)
+    lab.wait(1)
+    lab[1].forget()
+    lab.wait(constants.ASSOCIATION_REFRESH * 2)
+    assert pings(lab) == []
+
+
+def test_machine_that_slept_gives_a_ping_its_time_all_the_same() -> None:
+    lab = Lab(2)
+    lab.join(1, ALICE)
+    del lab.really_at[ALICE]
+    hears(lab, 1, claim(9, 2))
+    lab.now += 7200
+    lab[1].forget()
+    lab.do(1, ev.Tick())
+    assert lab[1].all(do.Disassociate) == []
+    assert lab[1].node.state.present == {ALICE: "wlan0"}
+    lab.wait(1)
+    assert lab[1].all(do.Disassociate) == [do.Disassociate("wlan0", ALICE)]
