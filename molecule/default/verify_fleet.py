@@ -1,4 +1,4 @@
-"""The fleet that Molecule has converged, under traffic: a roam, an upgrade in place, and a release that fails.
+"""The fleet that Molecule has converged, under traffic: an upgrade in place, a release that fails, a roam.
 
     verify_fleet.py DIRECTORY
 
@@ -147,9 +147,9 @@ def main(work: Path) -> None:
         station.wait_for_prefix()
         print(f"station: {', '.join(str(address) for address in addresses(station))}")
         with Traffic(station, rate=RATE) as traffic:
-            verify_roam(station, traffic)
             verify_upgrade(fleet, station, traffic)
             verify_rollback(fleet, traffic)
+            verify_roam(station, traffic)
     verify_secrecy(fleet)
     verify_nothing_to_change(fleet)
 

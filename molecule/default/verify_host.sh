@@ -60,6 +60,7 @@ systemctl is-enabled --quiet sroamd sroamd-firewall babeld systemd-networkd || f
 
 # A babeld that dies comes back. Debian's own script would leave it dead.
 first=$(systemctl show --value --property MainPID babeld.service)
+[ "$first" -gt 0 ] || fail "babeld does not run"
 kill -KILL "$first"
 await "another babeld" another_babeld
 

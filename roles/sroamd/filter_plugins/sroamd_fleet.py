@@ -28,6 +28,7 @@ IPV4_PREFIX_MAX = 24  # at least 253 stations
 IPV6_PREFIX_MAX = 56  # at least 256 stations, a /64 each
 INTERFACE_NAME_MAX = 15  # octets, IFNAMSIZ without its final zero
 NODE_NAME_MAX = 63  # octets; what the agent takes
+PLAYBOOK_VARIABLES = {"sroamd_serial", "sroamd_remove_state"}  # given by --extra-vars, which every host then has
 HOSTS_NAMED = 3  # in a sentence that holds for many
 
 EVERYWHERE = "ipv4_prefix ipv6_prefix ipv4_gateway ipv6_gateway router_ipv4_prefix router_ipv6_prefix flood_port"
@@ -114,7 +115,7 @@ def _plain(value: Any) -> Any:
 
 def _names(given: Variables) -> Iterator[str]:
     known = specification()
-    for name in given.keys() - known.keys():
+    for name in given.keys() - known.keys() - PLAYBOOK_VARIABLES:
         near = get_close_matches(name, known, n=1)
         yield f"{name} is no variable of the role; " + (f"did you mean {near[0]}?" if near else "see its README.md")
 

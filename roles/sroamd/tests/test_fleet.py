@@ -54,6 +54,10 @@ def test_a_good_inventory_has_no_problem(fleet: ModuleType) -> None:
     assert fleet.check_fleet(*good()) == []
 
 
+def test_what_playbooks_take_as_extra_variables_is_known(fleet: ModuleType) -> None:
+    assert fleet.check_fleet(*everywhere(sroamd_serial=[1, 5])) == []
+
+
 BROKEN: dict[str, tuple[Inventory, list[str]]] = {
     "duplicate node name": (
         on("ap2", sroamd_node_name="ap1"),
