@@ -19,7 +19,7 @@ from sroamd.sim.run import run
 from sroamd.sim.scenario import TOPOLOGIES, Scenario, of_seed
 from tests.sim.stage import Stage
 
-SEEDS = range(8)
+SEEDS = range(12)
 QUIET = Scenario(nodes=4, stations=6, duration=10.0, budget=400_000)
 
 

@@ -7,6 +7,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Network
 from typing import TYPE_CHECKING
 
 from sroamd.addresses import Mac
+from sroamd.constants import OFFER_LIFE
 from sroamd.core.effects import SendDhcp
 from sroamd.core.values import Prefix, StoredDatum
 from sroamd.wire.datum import ipv4_lease_key, lease_prefix
@@ -49,6 +50,7 @@ class Checks:
     def __init__(self, world: World) -> None:
         self._world = world
         self._grants: dict[Resource, dict[Mac, Grant]] = {}
+        self._beliefs: dict[Resource, dict[Mac, Grant]] = {}
         self.violations: list[Violation] = []
         self.disputed: set[Resource] = set()  # granted twice by nodes that could not hear each other
 
@@ -62,6 +64,8 @@ class Checks:
         message = reply.message
         self._world.counters[f"DHCP {message.message_type.name}"] += 1
         life = message.lease_time
+        if message.message_type is MessageType.OFFER:
+            self._believed(ap, message.yiaddr, reply.station, OFFER_LIFE)
         if message.message_type is not MessageType.ACK or life is None or not int(message.yiaddr):
             return
         row = ap.disk.rows.get(ipv4_lease_key(message.yiaddr))
@@ -95,13 +99,22 @@ class Checks:
         grants[station] = Grant(station, ap.index, now, now + life)
 
     def claimed(self, ap: Machine, data: tuple[StoredDatum, ...]) -> None:
-        """What a node stores it believes. Where it cannot know of another's promise, the two will be in dispute."""
+        """What a node stores it believes, before it promises it."""
         for datum in data:
             prefix = lease_prefix(datum.key)
             resource = prefix.network_address if isinstance(prefix, IPv4Network) else prefix
-            for other in self._grants.get(resource, {}).values():
-                if other.station != datum.value and not self._must_know(ap, other):
-                    self.disputed.add(resource)
+            self._believed(ap, resource, Mac(datum.value), datum.remaining)
+
+    def _believed(self, ap: Machine, resource: Resource, station: Mac, life: float) -> None:
+        """Where a node cannot know what another believes or has promised, the two will be in dispute."""
+        if resource in self.disputed or life <= 0:
+            return
+        now = self._world.time.now
+        beliefs = self._beliefs.setdefault(resource, {})
+        for other in (*beliefs.values(), *self._grants.get(resource, {}).values()):
+            if other.station != station and other.expires_at > now and not self._must_know(ap, other):
+                self.disputed.add(resource)
+        beliefs[station] = Grant(station, ap.index, now, now + life)
 
     def _must_know(self, ap: Machine, grant: Grant) -> bool:
         if grant.node == ap.index:
@@ -112,7 +125,10 @@ class Checks:
         return now - since >= heard_after and self._world.network.joined_for(ap.index, grant.node, since, heard_after)
 
     def given_up(self, station: Station, address: IPv4Address) -> None:
-        self._grants.get(address, {}).pop(station.mac, None)
+        """It was refused the address, or has let it expire."""
+        grant = self._grants.get(address, {}).pop(station.mac, None)
+        if grant is not None and station.ap is not None and not self._must_know(station.ap, grant):
+            self.disputed.add(address)
 
     def disk_lost(self, machine: Machine) -> None:
         """What a node had granted and perhaps told nobody is forgotten with its disk."""
@@ -127,11 +143,6 @@ class Checks:
         self._world.counters["stations renumbered"] += 1
         if old not in self.disputed and new not in self.disputed:
             self.violated("addresses stay", f"{station.name} had {old} and gets {new}, and nobody disputes either")
-
-    def holders(self, resource: Resource) -> list[Mac]:
-        """Stations that were promised it and still may use it."""
-        now = self._world.time.now
-        return [grant.station for grant in self._grants.get(resource, {}).values() if grant.expires_at > now]
 
     # -- a route of kind *here* is somebody's
 
