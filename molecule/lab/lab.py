@@ -134,11 +134,11 @@ class Lab:
         switch.cut(self.topology, self.topology.node(name), link, silent=silent)
 
     def plug(self, name: str, link: str, bridge: str) -> None:
-        """Plug a link of a node into another bridge than its own, in one instant and without a loss of carrier."""
+        """Pull the cable of a link and plug it into this bridge; the node forgets the neighbours that it had there."""
         switch.plug(self.topology, self.topology.node(name), link, bridge)
 
     def heal(self, name: str, link: str) -> None:
-        """Repair a link that was cut, or plugged elsewhere."""
+        """Repair a link that was cut."""
         switch.heal(self.topology, self.topology.node(name), link)
 
     def _machines(self) -> tuple[Node, ...]:

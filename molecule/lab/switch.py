@@ -135,8 +135,12 @@ def cut(topology: Topology, node: Node, link_name: str, *, silent: bool = False)
 
 
 def plug(topology: Topology, node: Node, link_name: str, bridge: str) -> None:
-    """Plug a link into another bridge of the switch than its own; heal undoes it."""
+    """Plug a link into another bridge of the switch. The node forgets whom it knew there, as it does when a carrier goes.
+
+    A cable pulled and plugged in again within a moment would not do: the kernel looks at carriers once a second.
+    """
     ip_batch([f"link set {port(node, node.link(link_name))} master {bridge} up"], switch_namespace(topology))
+    ip_batch([f"neighbour flush dev {link_name}"], namespace(topology, node))
 
 
 def heal(topology: Topology, node: Node, link_name: str) -> None:

@@ -25,7 +25,7 @@ PREFIX = "e2e"
 KEEP = bool(os.environ.get("E2E_KEEP"))
 LOGS = REPOSITORY / ".reports" / "e2e"
 UNITS = ("sroamd", "hostapd", "babeld")
-_TAIL = 60  # lines of a journal in the test's own report
+_TAIL = 40  # lines of a journal in the test's own report
 
 
 @pytest.fixture(scope="session")
