@@ -96,6 +96,9 @@ class Lab:
         self.now = 1000.0
         self.hosts: list[Host] = []
         self.really_at: dict[Mac, int] = {}  # which node's radio reaches the station: it answers pings there
+        self.one_channel = (
+            False  # a radio acknowledges polls of every node, wherever it is
+        )
         self.held: set[tuple[int, int]] = set()  # (from, to): what is sent waits for `release`
         self._waiting: dict[tuple[int, int], deque[ev.Event]] = {}
         self._queue: deque[tuple[Host, ev.Event]] = deque()
@@ -230,6 +233,9 @@ class Lab:
                 for key in keys:
                     host.disk.pop(key, None)
             case do.PollStation(interface, station):
+                if self.really_at.get(station) == host.number or (self.one_channel and station in self.really_at):
+                    self._queue.append((host, ev.ProbeAnswered(interface, station)))
+            case do.SendArpRequest(interface, station) | do.SendNeighborSolicitation(interface, station):
                 if self.really_at.get(station) == host.number:
                     self._queue.append((host, ev.ProbeAnswered(interface, station)))
             case _:

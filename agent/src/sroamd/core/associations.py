@@ -8,6 +8,10 @@ conditions, looked at whenever either changes, are the whole state machine:
     here, and the database names this node              the routes are ours
 
 "Here" is only ever said by the list of authorised stations, never by a packet.
+
+A radio acknowledges every frame that bears its address, also one from an access point that it has left, if both are on
+one channel (seen in `make test-wifi`). So where two nodes claim a station, the acknowledgement of a POLL_STA decides
+nothing: an answer to ARP or to a neighbour solicitation does, which takes the keys of this association.
 """
 
 from __future__ import annotations
@@ -47,6 +51,7 @@ class Associations:
         self._pings: dict[Mac, Ping] = {}
         self._listed: set[str] = set()
         self._link_local: dict[Mac, IPv6Address] = {}
+        self._acknowledged: set[Mac] = set()  # claimed against another node on an acknowledgement, since they arrived
 
     # -- what hostapd says
 
@@ -60,6 +65,7 @@ class Associations:
             turn.note(Level.ERROR, f"station {station} refused: {constants.STATIONS_MAX} stations are here already")
             return False
         present[station] = interface
+        self._acknowledged.discard(station)
         self._stop_ping(station)
         self._claim(turn, station)
         return True
@@ -116,10 +122,19 @@ class Associations:
     # -- what the station says
 
     def answered(self, turn: Turn, interface: str, station: Mac) -> None:
-        """Rule A6: fresh evidence, so claim it (again)."""
-        if station in self._pings and self._state.present.get(station) == interface:
-            self._stop_ping(station)
-            self._claim(turn, station)
+        """Rule A6: fresh evidence, so claim it (again).
+
+        Of a station without any known address there is nothing but the acknowledgement, which both nodes may get. It
+        is believed once: the node to which the station came first is the first that believes it no more.
+        """
+        if station not in self._pings or self._state.present.get(station) != interface:
+            return
+        if not self.names_us(station, turn.now) and not self._has_address(turn, station):
+            if station in self._acknowledged:
+                return
+            self._acknowledged.add(station)
+        self._stop_ping(station)
+        self._claim(turn, station)
 
     def solicited_from(self, station: Mac, source: IPv6Address) -> None:
         """Remember the station's link-local address: the one IPv6 address at which a ping can ask."""
@@ -144,10 +159,10 @@ class Associations:
         """A claim is only ever renewed for a live station, so ask; where there is nothing to ask, hostapd must know."""
         if station not in self._state.present or not self.names_us(station, turn.now):
             return
-        if self._leases.address_of(station, turn.now) is None and station not in self._link_local:
-            self._claim(turn, station)
-        else:
+        if self._has_address(turn, station):
             self._ping(turn, station, "its claim is due for renewal")
+        else:
+            self._claim(turn, station)
 
     # -- steps
 
@@ -159,6 +174,7 @@ class Associations:
     def _absent(self, turn: Turn, station: Mac) -> None:
         self._state.present.pop(station, None)
         self._link_local.pop(station, None)
+        self._acknowledged.discard(station)
         self._stop_ping(station)
         self._state.agenda.clear(Job.REFRESH_CLAIM, station)
         turn.touch(station)
@@ -186,9 +202,15 @@ class Associations:
         self._state.agenda.set(Job.PING, station, turn.now + constants.PING_INTERVAL)
         turn.said.extend(self._questions(turn, station))
 
+    def _has_address(self, turn: Turn, station: Mac) -> bool:
+        """Whether there is one at which it can be asked."""
+        return station in self._link_local or self._leases.address_of(station, turn.now) is not None
+
     def _questions(self, turn: Turn, station: Mac) -> list[Effect]:
         interface = self._state.present[station]
-        questions: list[Effect] = [PollStation(interface, station)]
+        questions: list[Effect] = []
+        if self.names_us(station, turn.now) or not self._has_address(turn, station):
+            questions.append(PollStation(interface, station))
         address = self._leases.address_of(station, turn.now)
         if address is not None:
             gateway = self._state.config.network.ipv4_gateway
