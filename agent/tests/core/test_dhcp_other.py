@@ -11,28 +11,12 @@ from sroamd.addresses import BROADCAST, NO_MAC, Mac
 from sroamd.core import effects as do
 from sroamd.core import events as ev
 from sroamd.wire.dhcpv4 import DhcpMessage, MessageType
+from tests.core.answers import counted, kind_of
 from tests.core.harness import ALICE, BOB, Lab, lease_of, mac
 from tests.core.messages import GATEWAY, NOWHERE, decline, dhcp, discover, init_reboot, release, renew, select
 
 OTHER_SERVER = IPv4Address("192.0.2.2")
 FREE = IPv4Address("192.0.2.200")
-
-
-@pytest.fixture
-def lab() -> Lab:
-    """One node, Alice and Bob there."""
-    lab = Lab()
-    lab.join(1, ALICE)
-    lab.join(1, BOB)
-    return lab
-
-
-def counted(lab: Lab, name: str, number: int = 1) -> int:
-    return lab[number].node.counters[name]
-
-
-def kind_of(replies: list[do.SendDhcp]) -> list[str]:
-    return [sent.message.message_type.name for sent in replies]
 
 
 # -- DECLINE

@@ -12,23 +12,11 @@ import pytest
 from sroamd import constants
 from sroamd.core import effects as do
 from sroamd.wire.dhcpv4 import DhcpMessage, MessageType
+from tests.core.answers import counted
 from tests.core.harness import ALICE, BOB, Lab, lease_of, mac
 from tests.core.messages import dhcp, discover, release, select
 
 FREE = IPv4Address("192.0.2.200")
-
-
-@pytest.fixture
-def lab() -> Lab:
-    """One node, Alice and Bob there."""
-    lab = Lab()
-    lab.join(1, ALICE)
-    lab.join(1, BOB)
-    return lab
-
-
-def counted(lab: Lab, name: str, number: int = 1) -> int:
-    return lab[number].node.counters[name]
 
 
 # -- DISCOVER

@@ -10,45 +10,9 @@ from sroamd import constants
 from sroamd.core import effects as do
 from sroamd.core import events as ev
 from sroamd.wire.datum import association_key, ipv4_lease_key
-from sroamd.wire.flood import Hello, Update
+from sroamd.wire.flood import Update
 from tests.core.harness import ALICE, Lab, id_of, mac
-
-SOMEBODY = 51  # peer ids of nobody in the lab
-ANOTHER = 52
-
-
-def node() -> Lab:
-    return Lab(1)
-
-
-def hello(lab: Lab, number: int, *, digest: bytes | None = None) -> Hello:
-    """As that node would say it, with the same database as ours."""
-    return Hello(id_of(number), 3, lab[1].node.database.digest if digest is None else digest, 0, f"ap{number}")
-
-
-def connect(lab: Lab, peer: int = SOMEBODY, *, number: int | None = 9) -> list[do.Effect]:
-    """A peer that is not in the lab; `number` None: the C daemon, which says no Hello."""
-    effects = lab.do(1, ev.PeerReady(peer, "192.0.2.254"))
-    if number is not None:
-        lab.do(1, ev.PeerSaidHello(peer, hello(lab, number)))
-    return effects
-
-
-def claim(seqno: int, owner: int, number: int = 0) -> Update:
-    return Update(seqno, 5000, association_key(mac(number)), bytes(id_of(owner)))
-
-
-def sent_to(effects: list[do.Effect], peer: int) -> list[Update]:
-    return [u for e in effects if isinstance(e, do.SendUpdates) and e.peer == peer for u in e.updates]
-
-
-def keys(updates: list[Update]) -> set[bytes]:
-    return {update.key for update in updates}
-
-
-def says(lab: Lab, peer: int, *updates: Update) -> list[do.Effect]:
-    return lab.do(1, ev.UpdatesReceived(peer, updates))
-
+from tests.core.strangers import ANOTHER, SOMEBODY, claim, connect, keys, node, says, sent_to
 
 # -- the dump
 

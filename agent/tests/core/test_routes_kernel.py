@@ -14,27 +14,10 @@ from sroamd.core import events as ev
 from sroamd.core.values import NextHop, Prefix, Route, RouteKind
 from sroamd.wire.flood import Update
 from tests.core.harness import ALICE, Lab, config_of, id_of, mac
+from tests.core.routed import here, kinds, with_alice
 
 AP2 = IPv4Address("10.255.0.2")
 ELSEWHERE = IPv4Network("192.0.2.99/32")
-
-
-def kinds(lab: Lab, number: int) -> list[str]:
-    return sorted(route.kind.name for route in lab[number].kernel.values())
-
-
-def with_alice(count: int = 2) -> tuple[Lab, IPv4Network]:
-    """Alice is at the first node, with both of her addresses."""
-    lab = Lab(count)
-    lab.join(1, ALICE)
-    address = lab.lease(1, ALICE)
-    for host in lab.hosts:
-        host.forget()
-    return lab, IPv4Network(address)
-
-
-def here(prefix: Prefix, interface: str = "wlan0") -> Route:
-    return Route(prefix, RouteKind.HERE, NextHop(interface, None))
 
 
 # -- the kernel
