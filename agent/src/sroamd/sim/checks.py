@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Network
 from typing import TYPE_CHECKING
 
 from sroamd.addresses import Mac
-from sroamd.constants import OFFER_LIFE
+from sroamd.constants import LEASE_GRACE, OFFER_LIFE
 from sroamd.core.effects import SendDhcp
 from sroamd.core.values import Prefix, StoredDatum
 from sroamd.wire.datum import ipv4_lease_key, lease_prefix
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from sroamd.sim.station import Station
     from sroamd.sim.world import World
 
-CLOCK_SLACK = 2.0  # s: drift, and lifetimes in whole seconds
 # So long two nodes must have been joined before the one must know what the other has granted. Beyond a flood, a dump,
 # and the queue of a slow node.
 HEARD_AFTER = 2.0
@@ -68,11 +67,12 @@ class Checks:
             self._believed(ap, message.yiaddr, reply.station, OFFER_LIFE)
         if message.message_type is not MessageType.ACK or life is None or not int(message.yiaddr):
             return
+        # A client may believe in its lease a little longer than the database: that is what LEASE_GRACE is for.
         row = ap.disk.rows.get(ipv4_lease_key(message.yiaddr))
-        failing = ap.disk.failed_at > self._world.time.now - 1.0  # then stations are served from memory
+        failing = ap.disk.failed_at > self._world.time.now - 1.0 - ap.lag  # then stations are served from memory
         if failing:
             self._world.counters["served from memory"] += 1
-        elif row is None or row.value != reply.station or row.expires_at < ap.wall() + life - CLOCK_SLACK - ap.lag:
+        elif row is None or row.value != reply.station or row.expires_at < ap.wall() + life - LEASE_GRACE:
             held = "nothing" if row is None else f"{row.value.hex(':')} for {row.expires_at - ap.wall():.0f} s"
             self.violated("durable", f"{ap.name} says ACK {message.yiaddr} to {reply.station}, its disk says {held}")
         self._granted(ap, message.yiaddr, reply.station, life)
