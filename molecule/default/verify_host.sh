@@ -24,8 +24,23 @@ another_babeld() {
   [ "$now" -gt 0 ] && [ "$now" != "$first" ]
 }
 
-has_babel_routes() {
-  [ -n "$(ip -4 route show proto babel)" ] && [ -n "$(ip -6 route show proto babel)" ]
+network() {
+  ip -oneline -4 route show proto babel | sort
+  ip -oneline -6 route show proto babel | sort
+  ip -brief address show
+}
+
+as_before() {
+  [ "$(network)" = "$before" ]
+}
+
+settled() { # routes of both families, none being retracted, and the same a second later
+  before=$(network)
+  echo "$before" | grep --quiet ' via [0-9.]* ' || return 1
+  echo "$before" | grep --quiet ' via fe80:' || return 1
+  ! echo "$before" | grep --quiet unreachable || return 1
+  sleep 1
+  as_before
 }
 
 modes() { # modes PATH... as owner:group:mode
@@ -58,11 +73,14 @@ grep --quiet '^CapBnd:[[:space:]]0000000000003400$' "/proc/$pid/status" || fail 
 # What is enabled starts again after a boot.
 systemctl is-enabled --quiet sroamd sroamd-firewall babeld systemd-networkd || fail "a service is not enabled"
 
-# A babeld that dies comes back. Debian's own script would leave it dead.
+# A babeld that dies comes back, and so do its routes. Debian's own script would leave it dead.
+await "Babel's routes" settled
+before=$(network)
 first=$(systemctl show --value --property MainPID babeld.service)
 [ "$first" -gt 0 ] || fail "babeld does not run"
 kill -KILL "$first"
 await "another babeld" another_babeld
+await "the routes of another babeld" as_before
 
 # Reloading the packet filter of the system flushes our table; it is there again at once.
 systemctl start nftables
@@ -72,23 +90,16 @@ systemctl restart nftables
 await "the packet filter after a restart of nftables" nft list table inet sroamd
 
 # A changed .network file costs neither a route nor an address.
-network() {
-  ip -oneline -4 route show proto babel | sort
-  ip -oneline -6 route show proto babel | sort
-  ip -brief address show
-}
-await "Babel's routes" has_babel_routes
-before=$(network)
 for file in /etc/systemd/network/10-sroamd-*.network; do
   echo '# changed' >>"$file"
 done
-ip monitor route address >/run/changes &
+ip -oneline monitor address >/run/changes &
 monitor=$!
 sleep 0.2
 systemctl restart systemd-networkd
 sleep 2
 kill "$monitor"
-[ "$(network)" = "$before" ] || fail "a restart of networkd changed $before to $(network)"
-! grep '^Deleted' /run/changes || fail "a restart of networkd took something away for a moment"
+as_before || fail "a restart of networkd changed $before to $(network)"
+! grep '^Deleted.* inet' /run/changes || fail "a restart of networkd took an address away for a moment"
 sed -i '/^# changed$/d' /etc/systemd/network/10-sroamd-*.network
 systemctl restart systemd-networkd
