@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -101,6 +101,8 @@ def _given(variables: Variables) -> tuple[dict[str, Any], list[str]]:
             given[name] = _plain(variables[name])
         except AnsibleError as error:
             problems.append(f"{name} cannot be worked out: {error}")
+        if "{{" in str(given.get(name)):  # before ansible-core 2.19 what is undefined stays as it is written
+            problems.append(f"{name} cannot be worked out: a variable that it names is not defined")
     return given, problems
 
 
@@ -289,14 +291,7 @@ def check_numbers(variables: Variables, _: bool) -> Iterator[str]:
             yield f"{name} is {variables[name]}; write {low} to {high}"
 
 
-CHECKS: tuple[Callable[[Variables, bool], Iterator[str]], ...] = (
-    check_prefixes,
-    check_gateways,
-    check_router_addresses,
-    check_names,
-    check_wifi,
-    check_numbers,
-)
+CHECKS = (check_prefixes, check_gateways, check_router_addresses, check_names, check_wifi, check_numbers)
 
 
 class FilterModule:

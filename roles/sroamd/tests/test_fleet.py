@@ -233,6 +233,12 @@ def test_no_secret_is_told(fleet: ModuleType, change: Callable[[], Inventory]) -
         assert secret not in " ".join(sentences)
 
 
+def test_what_is_still_a_template_is_named(fleet: ModuleType) -> None:
+    assert fleet.check_fleet(*on("ap1", sroamd_ssid="{{ site }}")) == [
+        "ap1: sroamd_ssid cannot be worked out: a variable that it names is not defined"
+    ]
+
+
 def test_what_cannot_be_templated_is_named(fleet: ModuleType) -> None:
     from ansible.errors import AnsibleUndefinedVariable
 
