@@ -13,13 +13,13 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+
 from lab.deploy import REPOSITORY, run_playbook
 from lab.errors import LabError
 from lab.inventory import write_inventory
 from lab.lab import Lab
 from lab.topology import fleet as topology_of
-
-from tests.e2e.fleet import APS, STATIONS, Fleet
+from tests.e2e.fleet import APS, OUTSIDER, Fleet
 
 PREFIX = "e2e"
 KEEP = bool(os.environ.get("E2E_KEEP"))
@@ -31,7 +31,7 @@ _TAIL = 40  # lines of a journal in the test's own report
 @pytest.fixture(scope="session")
 def deployed() -> Iterator[Fleet]:
     """The fleet, set up once. Gone afterwards, whatever happens."""
-    lab = Lab(topology_of(prefix=PREFIX, aps=len(APS), stations=STATIONS, spokes=True))
+    lab = Lab(topology_of(prefix=PREFIX, aps=len(APS), stations=OUTSIDER, spokes=True))
     fleet = Fleet(lab)
     try:
         if not (KEEP and _is_up(lab)):

@@ -15,11 +15,12 @@ from lab.lab import Lab
 from lab.station import Station, roam_all
 from lab.topology import CORRESPONDENT_IPV4, CORRESPONDENT_IPV6
 from lab.walk import addresses
-
 from sroamd.cli import Unreachable, ask
 
 APS = ("ap1", "ap2", "ap3")
-STATIONS = 60
+STATIONS = 60  # that come and go together
+INSIDER = 61  # one more, without a DHCP client: it is let in, and says what it likes
+OUTSIDER = 62  # one that never is let in
 SETTLED_WITHIN = 30.0  # on a busy machine; what must be quicker has a limit of its own
 
 T = TypeVar("T")

@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 from lab.station import roam_all
 from lab.walk import addresses
-
 from tests.e2e.fleet import APS, STATIONS, Fleet, assert_reaches, eventually, routes_wanted
 
 SETTLED_S = 5.0

@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 from lab.station import Station, roam_all
 from lab.walk import addresses
-
 from tests.e2e.fleet import APS, SETTLED_WITHIN, STATIONS, Fleet, assert_reaches, eventually
 
 BOOT_S = 90.0

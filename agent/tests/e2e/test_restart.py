@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable
 
 import pytest
+
 from lab.station import Station
 from lab.traffic import Report, Traffic
 from lab.walk import addresses
-
 from sroamd.constants import ADOPT_TIME
 from tests.e2e.fleet import APS, SETTLED_WITHIN, Fleet, assert_reaches, eventually
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from itertools import permutations
 
 import pytest
+
 from lab.outage import Direction
 from lab.records import Family
 from lab.topology import BACKBONE_BRIDGE, spoke_bridge
 from lab.traffic import Traffic
 from lab.walk import Walk, round_trip, walk
-
 from tests.e2e.fleet import APS, SETTLED_WITHIN, Fleet, assert_reaches, eventually
 
 RATE = 100  # packets per second, direction and family
@@ -36,10 +36,13 @@ def spokes(fleet: Fleet) -> Iterator[None]:
     Babel starts anew, as if it had never been otherwise: babeld 1.12.1 needs a minute sometimes until it believes that
     all ways have become longer (the feasibility condition of RFC 8966 section 3.5.1), which is not what a walk is about.
     """
+    routers = ("gw", *APS)
+    for node in routers:
+        fleet.run(node, "systemctl", "stop", "babeld")
     for ap in APS:
         fleet.lab.plug(ap, "bb0", spoke_bridge(fleet.lab.topology.node(ap)))
-    for node in (*APS, "gw"):
-        fleet.run(node, "systemctl", "restart", "babeld")
+    for node in routers:
+        fleet.run(node, "systemctl", "start", "babeld")
     eventually(lambda: assert_paths(fleet, through_the_router=True), SETTLED_WITHIN)
     fleet.wait_until_well()
     yield
