@@ -19,6 +19,8 @@ OFFER_LIFE = 60  # a flooded offer, so that two APs do not offer one address; lo
 # Between flooding a choice that is new and telling the station: another node may be offering the same to another
 # station at this very moment, and then one of the two chooses again. Far longer than a flood takes, also on a busy AP.
 CONTEST_TIME = 0.1
+# After a start, before anything new is given out: the peers' dump may say whose it is. What is known is served at once.
+SYNC_TIME = 2.0
 DECLINE_LIFE = 3600  # quarantine of a declined address
 
 # Node data

@@ -96,9 +96,7 @@ class Lab:
         self.now = 1000.0
         self.hosts: list[Host] = []
         self.really_at: dict[Mac, int] = {}  # which node's radio reaches the station: it answers pings there
-        self.one_channel = (
-            False  # a radio acknowledges polls of every node, wherever it is
-        )
+        self.one_channel = False  # a radio acknowledges polls of every node, wherever it is
         self.held: set[tuple[int, int]] = set()  # (from, to): what is sent waits for `release`
         self._waiting: dict[tuple[int, int], deque[ev.Event]] = {}
         self._queue: deque[tuple[Host, ev.Event]] = deque()

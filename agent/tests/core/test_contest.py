@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 
 import pytest
 
 from sroamd import constants
+from sroamd.config import FloodConfig
 from sroamd.core import effects as do
 from sroamd.core import events as ev
 from sroamd.wire.datum import ipv4_lease_key, ipv6_lease_key
 from sroamd.wire.dhcpv4 import MessageType
 from sroamd.wire.flood import Update
-from tests.core.harness import ALICE, BOB, Lab, mac
+from tests.core.harness import ALICE, BOB, Lab, config_of, mac
 from tests.core.messages import GATEWAY, discover, renew, select
 
 FREE = IPv4Address("192.0.2.77")
@@ -143,3 +145,67 @@ def test_address_that_was_only_offered_and_is_lost_disturbs_nobody() -> None:
     assert lab[1].all(do.Disassociate) == []
     (nak,) = lab.dhcp(1, select(ALICE, offer.message.yiaddr, GATEWAY))
     assert nak.message.message_type is MessageType.NAK
+
+
+# -- a node that starts with nothing among others that know
+
+
+def newcomer() -> Lab:
+    """A node with Bob, who has his prefix, and one that starts with an empty disk and finds Alice there."""
+    lab = Lab(1)
+    lab.join(1, SMALLER)
+    lab.lease(1, SMALLER)
+    lab.wait(1)
+    config = replace(config_of(2), flood=FloodConfig(listen=("::", 4444)))
+    lab.start(lab.add(config, start=False), stations=[LARGER])
+    return lab
+
+
+def test_newcomer_gives_out_nothing_new_before_its_peers_could_tell_it_what_is_taken() -> None:
+    lab = newcomer()
+    lab.do(2, ev.DhcpReceived("wlan0", LARGER, IPv4Address(0), discover(LARGER)))
+    lab.wait(constants.SYNC_TIME - 0.1)
+    assert lab[2].replies() == lab[2].all(do.SendRouterAdvertisement) == []
+    lab.connect(1, 2)
+    lab.wait(1)
+    assert len(lab[2].replies(MessageType.OFFER)) == 1
+    assert len(lab[2].all(do.SendRouterAdvertisement)) >= 1
+
+
+def test_newcomer_that_never_finds_its_peers_serves_all_the_same() -> None:
+    lab = newcomer()
+    lab.do(2, ev.DhcpReceived("wlan0", LARGER, IPv4Address(0), discover(LARGER)))
+    lab.wait(constants.SYNC_TIME + 1)
+    assert len(lab[2].replies(MessageType.OFFER)) == 1
+    assert len(lab[2].all(do.SendRouterAdvertisement)) >= 1
+
+
+def test_r2131_432_renew_afterloss_request_for_what_is_not_known_yet_is_met_with_silence() -> None:
+    lab = newcomer()
+    assert lab.dhcp(2, select(LARGER, FREE)) == lab.dhcp(2, renew(LARGER, FREE)) == []
+    lab.wait(constants.SYNC_TIME)
+    (ack,) = lab.dhcp(2, select(LARGER, lab.lease(2, LARGER)))
+    assert ack.message.message_type is MessageType.ACK
+
+
+def test_incumbent_outranks_what_a_newcomer_chooses() -> None:
+    """Whichever MAC is larger: a prefix in use has a newer seqno than a choice of somebody who knows nothing."""
+    lab = Lab(2)
+    lab.join(1, SMALLER)
+    lab.wait(1)
+    prefix = lab[1].node.leases.prefix_of(SMALLER, lab.now)
+    assert prefix is not None
+    lab.do(1, ev.UpdatesReceived(2, (Update(0, 7200, ipv6_lease_key(prefix), bytes(LARGER)),)))
+    assert lab[1].node.leases.prefix_of(SMALLER, lab.now) == prefix
+
+
+def test_station_that_walked_here_with_an_address_that_is_anothers_is_made_to_ask_again() -> None:
+    """Here nothing was replaced: this node always held the winner's version."""
+    lab = Lab(2)
+    lab.join(1, LARGER)
+    (offer,) = lab.dhcp(1, discover(LARGER, FREE))
+    lab.dhcp(1, select(LARGER, offer.message.yiaddr))
+    lab.join(1, SMALLER)
+    lab[1].forget()
+    lab.do(1, ev.UpdatesReceived(2, (Update(0, 900, ipv4_lease_key(FREE), bytes(SMALLER)),)))
+    assert lab[1].all(do.Disassociate) == [do.Disassociate("wlan0", SMALLER)]

@@ -183,6 +183,7 @@ def test_station_authorised_on_another_interface_is_ignored_and_counted() -> Non
 def test_station_authorised_at_another_node_is_ignored_and_counted() -> None:
     lab = Lab(2)
     lab.join(2, ALICE)
+    lab.wait(1)
     changes_nothing(lab, EVERYTHING)
 
 

@@ -66,11 +66,16 @@ class DhcpServer:
     def _discover(self, turn: Turn, event: DhcpReceived) -> None:
         """The offer is flooded for OFFER_LIFE, so that no other node offers the address; it is no lease: no route.
 
-        What is offered for the first time is told CONTEST_TIME later, if it is still the station's then.
+        What is offered for the first time is told CONTEST_TIME later, if it is still the station's then, and after a
+        start not chosen before SYNC_TIME.
         """
         station = event.source
         if station in self._contested:
             self._contested[station] = event
+            return
+        if turn.now < self._state.settled_at and not self._leases.of_station(station, IPV4_LEASE):
+            self._contested[station] = event
+            self._state.agenda.set(Job.OFFER, station, self._state.settled_at)
             return
         address = self._leases.choose_address(station, event.message.requested_address, turn.now)
         if address is None:
@@ -94,13 +99,15 @@ class DhcpServer:
             self._discover(turn, event)
 
     def lost(self, turn: Turn, old: Datum, new: Datum) -> None:
-        """A station here has lost its address to another: both had got it while their nodes did not hear each other.
+        """A station here has lost its only address to another: both got it while their nodes did not hear each other.
 
         Let it ask again, at once rather than at half of its lease: it will get a NAK, and then another address.
         """
         station = Mac(old.value)
         interface = self._state.present.get(station)
         if interface is None or old.expires_at <= turn.now or old.key in self._state.offers or new.value == NO_MAC:
+            return
+        if self._leases.address_of(station, turn.now) is not None:
             return
         turn.note(Level.WARNING, f"station {station} has lost {address_of_key(old.key)} to {Mac(new.value)}")
         turn.broken.append(Disassociate(interface, station))
@@ -137,6 +144,8 @@ class DhcpServer:
             self._acknowledge(turn, event, address)
         elif datum is not None and not self._leases.is_free(key, station, turn.now):
             self._refuse(turn, event, f"{address} belongs to {_holder(datum)}")
+        elif turn.now < self._state.settled_at:  # the peers may know better in a moment
+            self.counters["dhcp4.not-synchronised"] += 1
         elif known and (offered := self._leases.choose_address(station, address, turn.now)) != address:
             self._refuse(turn, event, f"{address} was not offered to it, {offered} would be")
         elif known:

@@ -13,7 +13,7 @@ from typing import assert_never
 
 from sroamd.addresses import Mac, NodeId
 from sroamd.config import Config
-from sroamd.constants import OFFER_LIFE, RAISE_DELAY
+from sroamd.constants import OFFER_LIFE, RAISE_DELAY, SYNC_TIME
 from sroamd.core import events
 from sroamd.core.agenda import Entry, Job
 from sroamd.core.announcements import Announcements
@@ -160,6 +160,9 @@ class Node:
 
     def _loaded(self, turn: Turn, event: events.LeasesLoaded) -> None:
         """What was known before the restart is said again only to peers that know less."""
+        flood = self.state.config.flood
+        if flood.peers or flood.listen is not None:
+            self.state.settled_at = turn.now + SYNC_TIME
         for stored in event.data:
             datum = self.database.restore(stored, turn.now)
             if datum is not None:
@@ -200,6 +203,10 @@ class Node:
                 if peer.is_ours or not tie:  # the C daemon floods its own on when it is told of a tie, for ever
                     turn.owed.append((peer_id, held.key))
                 self._raise_later(turn, held, tie)
+                if update.value != held.value:
+                    self._lease_lost(
+                        turn, Datum(held.key, update.seqno, update.value, turn.now + update.lifetime), held
+                    )
                 if tie and held.key[0] == ASSOCIATION:
                     self.associations.tie_won(turn, association_station(held.key))
             case _:

@@ -21,7 +21,7 @@ from sroamd.core.leases import Leases, prefix_of_key
 from sroamd.core.peering import Peering
 from sroamd.core.tickets import Tickets
 from sroamd.core.turn import State, Turn
-from sroamd.wire.datum import ipv6_lease_key
+from sroamd.wire.datum import IPV6_LEASE, ipv6_lease_key
 from sroamd.wire.icmpv6 import PrefixInformation, RouterAdvertisement
 
 HOP_LIMIT = 64
@@ -37,7 +37,7 @@ class RouterAdvertiser:
         self._tickets = tickets
         self._answered: dict[Mac, list[float]] = {}  # when the last solicitations of each station were answered
         self._unwritten: set[Mac] = set()  # stations whose new prefix is on its way to the disk
-        self._contested: set[Mac] = set()  # stations whose new prefix another may be getting too (CONTEST_TIME)
+        self._contested: dict[Mac, IPv6Network] = {}  # new prefixes, which others may be getting too (CONTEST_TIME)
         self._lost: dict[Mac, tuple[IPv6Network, ...]] = {}  # prefixes that each station was told, and has lost
         self.counters: Counter[str] = Counter()
 
@@ -71,7 +71,7 @@ class RouterAdvertiser:
             self._state.agenda.set(Job.ADVERTISE, station, turn.now)
 
     def due(self, turn: Turn, station: Mac) -> None:
-        self._contested.discard(station)
+        self._settle(turn, station)
         if station in self._state.present:
             interval = self._state.spread(self._state.config.ra.interval, INTERVAL_SPREAD)
             self._state.agenda.set(Job.ADVERTISE, station, turn.now + interval)
@@ -79,6 +79,12 @@ class RouterAdvertiser:
         else:
             self._answered.pop(station, None)
             self._lost.pop(station, None)
+
+    def _settle(self, turn: Turn, station: Mac) -> None:
+        """Nobody has contested its new prefix: say so again, above whatever a node that knows nothing may choose."""
+        prefix = self._contested.pop(station, None)
+        if prefix is not None and prefix == self._leases.prefix_of(station, turn.now):
+            self._leases.grant(turn, ipv6_lease_key(prefix), station, self._life)
 
     def _stored(self, station: Mac, turn: Turn) -> None:
         """The lease of a new prefix is on disk, so the station may hear of it."""
@@ -90,6 +96,9 @@ class RouterAdvertiser:
         """Make sure that the station has a prefix for longer than it is told, then tell it."""
         if station in self._unwritten or station in self._contested:
             return  # and it will be told as soon as it may
+        if turn.now < self._state.settled_at and not self._leases.of_station(station, IPV6_LEASE):
+            self._state.agenda.set(Job.ADVERTISE, station, self._state.settled_at)
+            return
         prefix = self._leases.choose_prefix(station, turn.now)
         if prefix is None:
             self.counters["ra.pool-exhausted"] += 1
@@ -102,7 +111,7 @@ class RouterAdvertiser:
             self._leases.grant(turn, key, station, self._life)
             self._unwritten.add(station)
             if self._peering.peers:
-                self._contested.add(station)
+                self._contested[station] = prefix
                 self._state.agenda.set(Job.ADVERTISE, station, turn.now + constants.CONTEST_TIME)
             self._tickets.wait(turn, partial(self._stored, station))
             return

@@ -25,6 +25,7 @@ class State:
         self.rng = rng
         self.database = Database()
         self.agenda = Agenda()
+        self.settled_at = 0.0  # from then on, what the database does not know is free (SYNC_TIME)
         self.present: dict[Mac, str] = {}  # authorised stations, and the interface of each
         self.offers: set[bytes] = set()  # keys of leases that are only offered, by this node: no route, no disk
         self.interfaces: dict[str, Mac] = {}  # station interfaces that are up, and the MAC of each
