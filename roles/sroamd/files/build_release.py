@@ -169,6 +169,9 @@ def main(arguments: list[str]) -> int:
     except BuildError as error:
         print(error, file=sys.stderr)
         return 1
+    except PermissionError as error:
+        print(f"{error.filename}: may not be written; make it yours, or set sroamd_wheelhouse", file=sys.stderr)
+        return 1
     return 0
 
 

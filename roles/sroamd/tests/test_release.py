@@ -192,6 +192,17 @@ def test_both_programs_say_what_is_wrong(
     assert "run the role again" in capsys.readouterr().err
 
 
+def test_a_wheelhouse_of_somebody_else_is_named(
+    build_release: ModuleType, source: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(path: Path, **_: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    assert build_release.main([str(source), "/srv/wheelhouse", "--"]) == 1
+    assert capsys.readouterr().err == ("/srv/wheelhouse: may not be written; make it yours, or set sroamd_wheelhouse\n")
+
+
 def test_the_builder_answers_in_json(
     build_release: ModuleType, control: Path, built: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
