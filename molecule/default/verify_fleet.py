@@ -21,6 +21,7 @@ from typing import Any
 from lab.deploy import REPOSITORY, recap, run_playbook
 from lab.lab import Lab
 from lab.station import Station
+from lab.topology import GATEWAY_IPV4
 from lab.traffic import Report, Traffic
 from lab.walk import addresses
 
@@ -132,6 +133,22 @@ def verify_rollback(fleet: Fleet, traffic: Traffic) -> None:
     must(report.lost == 0, f"the failed upgrade cost packets: {report}")
 
 
+def verify_flooding_port(fleet: Fleet, station: Station) -> None:
+    """What a station sends to the flooding port is dropped: at its own access point, and on the way to another node."""
+    node = fleet.lab.topology.node("ap2")
+    dial = "import socket, sys; socket.create_connection((sys.argv[1], 4444), 1)"
+    for address in (str(GATEWAY_IPV4), str(node.router_ipv4), str(node.router_ipv6)):
+        said = fleet.lab.run(station.name, [sys.executable, "-c", dial, address], check=False)
+        must("TimeoutError" in said.stderr, f"the flooding port of {address} answered a station: {said}")
+        reached = fleet.lab.run(station.name, ["busybox", "ping", "-c", "1", "-W", "2", address], check=False)
+        must(reached.returncode == 0, f"a station cannot ping {address}: {reached.stdout}")
+    rules = fleet.lab.run("ap1", ["nft", "--json", "list", "table", "inet", "sroamd"]).stdout
+    expressions = [each["rule"]["expr"] for each in json.loads(rules)["nftables"] if "rule" in each]
+    dropped = [part["counter"]["packets"] for expr in expressions for part in expr if "counter" in part]
+    must(sum(count > 0 for count in dropped) == 3, f"each of three rules should have dropped something: {dropped}")
+    print(f"a station at the flooding port: {sum(dropped)} packets dropped by ap1")
+
+
 def verify_secrecy(fleet: Fleet) -> None:
     """A changed secret, at the highest verbosity and with differences: neither the old nor the new one is told."""
     old = json.loads(fleet.inventory.read_text())["all"]["vars"]["sroamd_eap_users"]
@@ -162,6 +179,7 @@ def main(work: Path) -> None:
         station.roam("ap1")
         station.dhcp()
         station.wait_for_prefix()
+        verify_flooding_port(fleet, station)
         print(f"station: {', '.join(str(address) for address in addresses(station))}")
         with Traffic(station, rate=RATE) as traffic:
             verify_upgrade(fleet, station, traffic)
