@@ -13,9 +13,9 @@ BABEL_UPDATE_S = 16.0  # the role's sroamd_babel_update_interval
 
 
 def test_peer_lost_and_found(fleet: Fleet) -> None:
-    """Frames stop passing, and nobody is told: noticed in 10 s. Both sides live on, and are of one mind 3 s after Babel.
+    """Frames stop passing, and nobody is told: noticed in 10 s. Both sides live on, and agree 3 s after Babel is back.
 
-    Babel itself, which carries the addresses that peers dial, tells an old neighbour its routes once per update interval.
+    Babel, which carries the addresses that peers dial, tells an old neighbour its routes once in an update interval.
     """
     walker, hermit = fleet.all_joined([(30, "ap1"), (31, "ap3")])
     fleet.lab.cut("ap3", "bb0", silent=True)

@@ -34,7 +34,7 @@ def test_restart_of_the_agent_loses_nothing(fleet: Fleet, station: Station) -> N
 
 
 def test_kill_of_the_agent_loses_nothing(fleet: Fleet, station: Station) -> None:
-    """kill -9: the same, and systemd starts it again; also when the routes found at the start have to explain themselves."""
+    """kill -9: the same, and systemd starts it again; also when the time is over in which it keeps what it found."""
     began, pid = time.time(), fleet.pid(AP)
     report = under_traffic(fleet, station, lambda: fleet.run(AP, "kill", "-KILL", str(pid)), ADOPT_TIME + A_MOMENT_S)
     assert report.lost == 0, report.flows

@@ -34,7 +34,7 @@ def spokes(fleet: Fleet) -> Iterator[None]:
     """Each access point alone on a link with the router, in place of their common backbone.
 
     Babel starts anew, as if it had never been otherwise: babeld 1.12.1 needs a minute sometimes until it believes that
-    all ways have become longer (the feasibility condition of RFC 8966 section 3.5.1), which is not what a walk is about.
+    all ways have become longer (the feasibility condition, RFC 8966 section 3.5.1). That is not what a walk is about.
     """
     routers = ("gw", *APS)
     for node in routers:
