@@ -21,7 +21,7 @@ QUICK_TESTS := $(wildcard agent/tests molecule/lab/tests roles/sroamd/tests)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup packages preflight pins lint format test-quick test-e2e test-molecule test sim bench demo demo-down clean
+.PHONY: help setup packages preflight pins lint format test-quick test-e2e test-molecule test-wifi test sim bench demo demo-down clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -59,13 +59,17 @@ format: $(STAMP) ## Let ruff put the code in order
 	$(RUFF) format .
 
 test-quick: $(STAMP) ## Unit, codec, property and simulation tests: no root, under a minute
-	$(PYTEST) $(QUICK_TESTS) --ignore=agent/tests/e2e
+	$(PYTEST) $(QUICK_TESTS) --ignore=agent/tests/e2e --ignore=agent/tests/wifi
 
 test-e2e: preflight setup ## End-to-end tests in the lab (root or sudo)
 	$(AS_ROOT) $(PYTEST) -p no:cacheprovider --timeout=600 agent/tests/e2e
 
 test-molecule: preflight setup ## Molecule's default scenario: converge, idempotence, verify (root or sudo)
 	$(AS_ROOT) molecule test --scenario-name default
+
+test-wifi: preflight setup ## hostapd, the agent and stations on simulated radios in a VM (root or sudo; 8 minutes)
+	@.ci/packages $(SYSTEM_PYTHON) qemu-system-x86_64:qemu-system-x86
+	$(AS_ROOT) $(PYTEST) -p no:cacheprovider --timeout=600 agent/tests/wifi
 
 test: preflight setup ## Everything that CI runs (root or sudo; at most 20 minutes)
 	@.ci/stages.py lint test-quick test-e2e test-molecule

@@ -19,7 +19,7 @@ _CAPABILITIES = "+net_admin,+net_raw,+net_bind_service"
 
 
 class AccessPoint(Node):
-    """`files` are what the role's templates made for this host, by their names without `.j2`."""
+    """Configurations are text, as the role's templates make it for this host."""
 
     def __init__(self, vm: Vm, number: int) -> None:
         super().__init__(vm, f"ap{number}")
@@ -61,7 +61,7 @@ class AccessPoint(Node):
     # -- the rest -----------------------------------------------------------------------------------------------
 
     def set_up_network(self, sysctls: str) -> None:
-        """Addresses as networkd would set them. hostapd has to be up: it takes the radio down first, which loses them."""
+        """Addresses as networkd would set them. hostapd has to be up: its start takes them away."""
         self.run(["sysctl", "--quiet", "--ignore", "--load", "-"], stdin=sysctls)
         self.sh(
             f"""
@@ -83,14 +83,9 @@ class AccessPoint(Node):
         self.write("/etc/sroamd/sroamd.toml", configuration)
         drop = ["setpriv", "--reuid", "sroamd", "--regid", "sroamd", "--clear-groups", "--no-new-privs"]
         drop += [f"--{kind}-caps={_CAPABILITIES}" for kind in ("inh", "ambient")]
-        command = [*drop, f"{_BIN}/sroamd", "-c", "/etc/sroamd/sroamd.toml", "-d", "3"]
+        command = [*drop, f"{_BIN}/sroamd", "-c", "/etc/sroamd/sroamd.toml", "-d", "2"]
         self.agent = self.start("sroamd", command)
         self.agent.wait_for("attached to hostapd", timeout=120)
-
-    def stop_agent(self) -> None:
-        if self.agent is not None:
-            self.agent.stop()
-            self.agent = None
 
     def ask_agent(self, *words: str) -> Any:
         """What `sroamctl --json` says. None for what the agent does not know."""
@@ -103,10 +98,6 @@ class AccessPoint(Node):
         """What this agent knows of a station; empty where it knows nothing."""
         found: Mapping[str, Any] | None = self.ask_agent("where", station)
         return found or {}
-
-    def counters(self) -> Mapping[str, int]:
-        counted: Mapping[str, int] = self.ask_agent("status")["counters"]
-        return counted
 
     def routes_here(self) -> set[str]:
         """Prefixes of the kernel's routes to stations that are here, of either family."""

@@ -42,9 +42,6 @@ class Fleet:
         self._plug(self.correspondent)
         self._set_up_correspondent()
 
-    def ap_of(self, bssid: str) -> AccessPoint:
-        return next(ap for ap in self.aps if ap.mac() == bssid)
-
     def _plug(self, node: Node) -> None:
         port = f"port-{node.name}"
         self.vm.run(["ip", "link", "add", port, "type", "veth", "peer", "name", BACKBONE, "netns", node.pid])

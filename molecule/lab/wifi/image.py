@@ -35,7 +35,7 @@ PACKAGES = (
 )
 
 # Raise when the recipe below changes in a way that the packages do not show.
-_RECIPE = "1"
+_RECIPE = "2"
 
 # Of the kernel's 4000 modules: radios and what they need, and how we talk to the machine.
 _MODULES = (
@@ -87,7 +87,7 @@ def boot_archive(parts: Base, target: Path) -> None:
         shutil.copy(release["archive"], releases / f"{release['id']}.tar")
         shutil.copy(_ROLE / "files/install_release.py", merged / "tmp")
         command = ["python3", "/tmp/install_release.py", f"/{_RELEASES}", release["id"], release["sha256"], "1"]
-        execute(["chroot", merged, *command])
+        execute(_inside(merged, *command))
         (merged / "opt/sroamd/current").symlink_to(f"releases/{release['id']}")
         for path in (*_FILES.iterdir(), _UDHCPC_SCRIPT):
             shutil.copy(path, merged)
@@ -119,11 +119,11 @@ def _build(parts: Image, target: Path) -> None:
     shutil.rmtree(tree / "boot")
     (modules,) = tree.glob("usr/lib/modules/*")
     _keep(modules / "kernel", _MODULES)
-    execute(["chroot", tree, "depmod", modules.name])
+    execute(_inside(tree, "depmod", modules.name))
     # Which of the two signatures the kernel knows; the package's script would choose.
     (tree / "usr/lib/firmware/regulatory.db").symlink_to("regulatory.db-debian")
     (tree / "usr/lib/firmware/regulatory.db.p7s").symlink_to("regulatory.db.p7s-debian")
-    execute(["chroot", tree, "useradd", "--system", "--home-dir", "/nonexistent", "--no-create-home", "sroamd"])
+    execute(_inside(tree, "useradd", "--system", "--home-dir", "/nonexistent", "--no-create-home", "sroamd"))
     names = [str(path.relative_to(tree)) for path in tree.rglob("*")]
     _pack(tree, names, target / "tree.cpio")
 
@@ -131,10 +131,15 @@ def _build(parts: Image, target: Path) -> None:
 def _unpack(package: Path, tree: Path) -> None:
     """Unpack without dpkg's own tar, which would replace the tree's link /lib by a directory."""
     with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", package], stdout=subprocess.PIPE) as files:
-        command = ["tar", "--extract", "--keep-directory-symlink", "--directory", tree]
+        command = ["tar", "--extract", "--keep-directory-symlink", "--directory", str(tree)]
         unpacked = subprocess.run(command, stdin=files.stdout, check=False, capture_output=True, text=True)
     if unpacked.returncode or files.returncode:
         raise LabError(f"{package.name} cannot be unpacked: {unpacked.stderr.strip()}")
+
+
+def _inside(tree: Path, *command: str) -> list[str]:
+    """The command that runs in there, whatever PATH the machine's user has."""
+    return ["env", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "chroot", str(tree), *command]
 
 
 def _keep(modules: Path, wanted: tuple[str, ...]) -> None:
@@ -147,7 +152,7 @@ def _keep(modules: Path, wanted: tuple[str, ...]) -> None:
 def _pack(root: Path, names: list[str], archive: Path) -> None:
     """Pack these files, directories before what is in them, with the cpio of the tree."""
     with archive.open("wb") as packed:
-        command = ["chroot", str(root), "cpio", "--quiet", "--null", "--create", "--format=newc"]
+        command = _inside(root, "cpio", "--quiet", "--null", "--create", "--format=newc")
         listed = "".join(f"{name}\0" for name in sorted(names)).encode()
         done = subprocess.run(command, input=listed, stdout=packed, stderr=subprocess.PIPE, check=False)
     if done.returncode:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv6Interface
 
@@ -14,6 +15,8 @@ RADIO = "wlan0"
 _CONTROL = "/run/wpa_supplicant"
 _STATE = "/run/dhcp"
 _FREQUENCIES = "2412,2437,2462"  # channels 1, 6 and 11
+_EVERYBODY, _NOBODY = 1, 2  # groups of simulated radios
+_ROAM_ATTEMPTS = 4
 _STALE = 5  # seconds since an access point was heard
 
 
@@ -29,6 +32,7 @@ class Link:
 class Station(Node):
     def __init__(self, vm: Vm, name: str, radio: int) -> None:
         super().__init__(vm, name)
+        self.radio = radio
         self.take_radio(radio)
         self.supplicant: Program | None = None
         self.dhcp: Program | None = None
@@ -56,11 +60,24 @@ class Station(Node):
             raise LabError(f"{error}\n{said}") from None
         return self.link()
 
-    def roam(self, bssid: str) -> Link:
-        """Do as told: scan, and go there."""
-        self.scan(bssid)
-        self.ask("roam", bssid)
-        return self.wait_until_in(bssid)
+    def roam(self, bssid: str) -> int:
+        """Do as told: scan, and go there. Returns how often it had to be told.
+
+        A station waits 200 ms for an answer before it asks again. Emulation may need longer for one, and the two
+        exchanges that are then under way spoil each other.
+        """
+        for attempt in range(1, _ROAM_ATTEMPTS + 1):
+            self.scan(bssid)
+            self.ask("roam", bssid)
+            with contextlib.suppress(LabError):
+                self.wait_until_in(bssid, timeout=12.0)
+                return attempt
+        said = self.supplicant.log[-3000:] if self.supplicant else ""
+        raise LabError(f"{self.name}: not let in at {bssid} after {_ROAM_ATTEMPTS} attempts\n{said}")
+
+    def set_key_management(self, key_management: str) -> None:
+        """Use it from the next association on."""
+        self.ask("set_network", "0", "key_mgmt", key_management)
 
     def scan(self, bssid: str) -> None:
         """Scan until that access point was heard just now."""
@@ -73,9 +90,26 @@ class Station(Node):
         self.wait_for(heard, f"hearing {bssid}", 30.0)
 
     def leave(self) -> None:
+        """Say goodbye and stay away."""
         if self.supplicant is not None:
             self.supplicant.stop()
             self.supplicant = None
+
+    def vanish(self) -> None:
+        """Be out of reach from one moment to the next, without a word."""
+        self._tune(_NOBODY)
+
+    def reappear(self) -> None:
+        self._tune(_EVERYBODY)
+
+    def _tune(self, group: int) -> None:
+        """Radios hear each other if they have a group in common."""
+        path = f"/sys/kernel/debug/ieee80211/phy{self.radio}/hwsim/group"
+        self.vm.run(["sh", "-c", 'echo "$1" > "$2"', "sh", group, path])
+
+    def take_mac(self, mac: str) -> None:
+        """Pretend to be another."""
+        self.sh(f"ip link set {RADIO} down; ip link set {RADIO} address {mac}; ip link set {RADIO} up")
 
     def ask(self, *words: str) -> str:
         """What wpa_supplicant answers. Raises LabError where it says FAIL."""
@@ -104,10 +138,6 @@ class Station(Node):
             ["env", f"LAB_STATE={_STATE}", "busybox", "udhcpc", "-f", "-i", RADIO, "-s", "/udhcpc.sh"]
             + ["-O", "staticroutes", "-t", "5", "-T", "3", "-A", "1"],
         )
-
-    def dhcp_events(self) -> list[str]:
-        """All that udhcpc reported since its start: deconfig, bound, renew, nak, leasefail."""
-        return self.read(f"{_STATE}/events").split()
 
     def ipv4(self) -> IPv4Interface | None:
         words = self.sh(f"ip -4 -o address show dev {RADIO} scope global").split()

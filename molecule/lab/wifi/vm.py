@@ -11,9 +11,10 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lab.cache import say
 from lab.errors import LabError
@@ -128,8 +129,7 @@ class Vm:
         connection.connect(os.fspath(port))
         return connection
 
-    def _await(self, condition: object, timeout: float = _BOOT_TIMEOUT) -> None:
-        assert callable(condition)
+    def _await(self, condition: Callable[[], bool], timeout: float = _BOOT_TIMEOUT) -> None:
         deadline = time.monotonic() + timeout
         while not condition():
             alive = self._process is not None and self._process.poll() is None
@@ -151,7 +151,7 @@ class Vm:
                 if answer["id"] == number:
                     return Done(int(answer["status"]), str(answer["stdout"]), str(answer["stderr"]))
 
-    def _line(self) -> dict[str, str]:
+    def _line(self) -> dict[str, Any]:
         assert self._socket is not None
         while b"\n" not in self._received:
             try:
@@ -162,5 +162,5 @@ class Vm:
                 raise LabError(f"the virtual machine has ended\n{self.console[-3000:]}")
             self._received += data
         line, self._received = self._received.split(b"\n", 1)
-        answer: dict[str, str] = json.loads(line)
+        answer: dict[str, Any] = json.loads(line)
         return answer

@@ -11,9 +11,10 @@ import subprocess
 import sys
 import threading
 import time
+from typing import Any
 
 
-def answer(asked):
+def answer(asked: dict[str, Any]) -> dict[str, Any]:
     argv = asked["argv"]
     if "log" in asked:
         with open(asked["log"], "ab") as log:
@@ -31,7 +32,7 @@ def answer(asked):
     return {"status": done.returncode, "stdout": done.stdout, "stderr": done.stderr}
 
 
-def serve(port, line, lock):
+def serve(port: int, line: bytes, lock: threading.Lock) -> None:
     asked = json.loads(line)
     try:
         said = answer(asked)
@@ -43,7 +44,7 @@ def serve(port, line, lock):
             data = data[os.write(port, data) :]
 
 
-def main():
+def main() -> None:
     while not (ports := glob.glob("/dev/vport*")):  # the driver looks for its ports in its own time
         time.sleep(0.1)
     port = os.open(ports[0], os.O_RDWR)
