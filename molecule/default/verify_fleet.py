@@ -152,11 +152,12 @@ def verify_flooding_port(fleet: Fleet, station: Station) -> None:
 def verify_secrecy(fleet: Fleet) -> None:
     """A changed secret, at the highest verbosity and with differences: neither the old nor the new one is told."""
     old = json.loads(fleet.inventory.read_text())["all"]["vars"]["sroamd_eap_users"]
-    users = json.dumps({"sroamd_eap_users": [{"name": "phone", "password": NEW_SECRET}]})
+    changes = {"sroamd_eap_users": [{"name": "phone", "password": NEW_SECRET}], "sroamd_restart_hostapd": False}
     variables = fleet.work / "secret.json"
-    variables.write_text(users)
+    variables.write_text(json.dumps(changes))
     _, output = fleet.play("--tags", "hostapd", "--check", "--diff", "-vvv", "--extra-vars", f"@{variables}")
     must(recap(output)["ap1"]["changed"] == 1, f"the new secret is no change: {recap(output)}")
+    must("hostapd waits for its next restart" in output, "nobody says that hostapd was not restarted")
     for secret in [NEW_SECRET, *(f'"{user["password"]}"' for user in old)]:
         must(secret not in output, f"the output tells a secret: {output[max(0, output.find(secret) - 300) :][:600]}")
     print("a changed secret: seen as a change, and told nowhere")
