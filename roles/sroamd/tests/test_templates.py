@@ -131,6 +131,12 @@ def test_one_daemon_gets_the_files_of_all_interfaces(render: Render, interfaces:
     assert f"ExecStart=/usr/sbin/hostapd -B -P /run/hostapd.pid {files}\n" in text
 
 
+def test_hostapd_finds_out_what_the_country_allows(render: Render) -> None:
+    reload = "ExecStartPre=-/usr/sbin/iw reg reload\n"
+    assert reload in render("hostapd.override.conf.j2")
+    assert reload not in render("hostapd.override.conf.j2", sroamd_hostapd_driver="wired")
+
+
 def test_shared_addresses_are_never_looked_for_twice(render: Render) -> None:
     network = render("10-sroamd-stations.network.j2")
     assert network.count("[Address]") == network.count("DuplicateAddressDetection=none") == 2
