@@ -135,7 +135,7 @@ def cut(topology: Topology, node: Node, link_name: str, *, silent: bool = False)
 
 
 def plug(topology: Topology, node: Node, link_name: str, bridge: str) -> None:
-    """Plug a link into another bridge of the switch. The node forgets whom it knew there, as it does when a carrier goes.
+    """Plug a link into another bridge. The node forgets whom it knew there, as it does when a carrier goes.
 
     A cable pulled and plugged in again within a moment would not do: the kernel looks at carriers once a second.
     """

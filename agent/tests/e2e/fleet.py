@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 def eventually(what: Callable[[], T], within: float, every: float = 0.05) -> T:
-    """Call `what` until it raises no AssertionError, LabError or Unreachable, and return its value; else its last error."""
+    """Call `what` until it raises no AssertionError, LabError or Unreachable; its value, or else its last error."""
     deadline = time.monotonic() + within
     while True:
         try:
