@@ -108,7 +108,8 @@ class Traffic:
         time.sleep(drain)
         # The end that dialled first: to it, the other's end would look like a broken connection.
         for direction in (Direction.UP, Direction.DOWN):
-            if (probe := self._probes.pop(direction, None)) is not None:
+            if direction in self._probes:
+                probe = self._probes.pop(direction)
                 probe.terminate()
                 probe.wait()
 
