@@ -11,7 +11,7 @@ from ipaddress import IPv4Interface, IPv6Interface
 from lab.errors import LabError
 from lab.topology import CORRESPONDENT_IPV4, CORRESPONDENT_IPV6
 from lab.wifi.access_point import AccessPoint
-from lab.wifi.fleet import Fleet
+from lab.wifi.fleet import BABEL_HELLO_INTERVAL, Fleet
 from tests.wifi.role import PASSPHRASE, SSID, render
 
 # The first two on one channel: what is sent to a station there, all three radios hear.
@@ -48,12 +48,15 @@ class Domain:
         self.other = fleet.stations["other"]
         for ap in fleet.aps:
             self.start_hostapd(ap)
-            ap.start_babeld(render("babeld.conf.j2", ap, fleet.aps))
+            hellos = {"sroamd_babel_hello_interval": BABEL_HELLO_INTERVAL}
+            ap.start_babeld(render("babeld.conf.j2", ap, fleet.aps, **hellos))
             ap.start_agent(render("sroamd.toml.j2", ap, fleet.aps))
         self.mac = self.station.mac()
         self.station.join(network("FT-PSK"))
         self.station.start_dhcp()
         self.addresses = self.station.wait_for_addresses(timeout=120)
+        for ap in fleet.aps:
+            ap.wait_for(lambda ap=ap: self.prefixes <= _known_addresses(ap, self.mac), "hearing of the station", 120)
         self.wait_until_settled()
 
     def start_hostapd(self, ap: AccessPoint) -> None:
@@ -111,6 +114,11 @@ class Domain:
         pinged = time.monotonic() - started
         self.wait_until_settled()
         return Move(old.name, name, attempts, pinged, time.monotonic() - started)
+
+
+def _known_addresses(ap: AccessPoint, station: str) -> set[str]:
+    known = ap.where(station)
+    return {*known.get("ipv4", ()), *known.get("ipv6", ())}
 
 
 class Log:

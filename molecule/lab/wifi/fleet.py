@@ -11,9 +11,12 @@ from .vm import Vm
 
 _BRIDGE = "backbone"
 _CORRESPONDENT_NUMBER = 254
+# Between hellos, in seconds. Emulation stands still for longer than the 0.2 s of the real thing now and then, and after
+# each link that counts as lost babeld 1.12.1 may need a minute to find its feasible routes again.
+BABEL_HELLO_INTERVAL = 1.0
 # routing.md section 2, less what concerns stations. Both addresses of the correspondent are its own.
 _BABELD = f"""\
-default type wired split-horizon false hello-interval 0.2 update-interval 16
+default type wired split-horizon false hello-interval {BABEL_HELLO_INTERVAL} update-interval 16
 smoothing-half-life 0
 interface {BACKBONE}
 redistribute ip {ROUTER_IPV4} ge 32 local allow

@@ -156,6 +156,6 @@ class Station(Node):
             raise LabError(f"{self.name}: an address went as soon as it had come")
         return ipv4, ipv6
 
-    def pings(self, address: object, *, timeout: int = 20) -> bool:
+    def pings(self, address: object, *, timeout: int = 60) -> bool:
         """Whether an echo comes back within so many seconds."""
         return self.run(["ping", "-c", "1", "-i", "0.5", "-w", timeout, str(address)], check=False).status == 0
