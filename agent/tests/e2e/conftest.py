@@ -14,12 +14,13 @@ from pathlib import Path
 
 import pytest
 
+from lab.cache import CACHE, exclusively
 from lab.deploy import REPOSITORY, run_playbook
 from lab.errors import LabError
 from lab.inventory import write_inventory
 from lab.lab import Lab
 from lab.topology import fleet as topology_of
-from tests.e2e.fleet import APS, OUTSIDER, Fleet
+from tests.e2e.fleet import APS, MEASURED, OUTSIDER, Fleet
 
 PREFIX = "e2e"
 KEEP = bool(os.environ.get("E2E_KEEP"))
@@ -30,7 +31,12 @@ _TAIL = 40  # lines of a journal in the test's own report
 
 @pytest.fixture(scope="session")
 def deployed() -> Iterator[Fleet]:
-    """The fleet, set up once. Gone afterwards, whatever happens."""
+    """The fleet, set up once. Gone afterwards, whatever happens. A second run on this machine waits for the first."""
+    with exclusively(CACHE / "locks" / f"{PREFIX}-session"):
+        yield from _fleet()
+
+
+def _fleet() -> Iterator[Fleet]:
     lab = Lab(topology_of(prefix=PREFIX, aps=len(APS), stations=OUTSIDER, spokes=True))
     fleet = Fleet(lab)
     try:
@@ -78,6 +84,13 @@ def pytest_runtest_makereport(
         for title, text in _journals(fleet, item.name, began):
             report.sections.append((title, text))
     return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if MEASURED:
+        terminalreporter.section("measured")
+        for line in MEASURED:
+            terminalreporter.write_line(line)
 
 
 _BEGAN: pytest.StashKey[float] = pytest.StashKey()

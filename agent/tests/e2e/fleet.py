@@ -25,6 +25,13 @@ SETTLED_WITHIN = 30.0  # on a busy machine; what must be quicker has a limit of 
 
 T = TypeVar("T")
 
+MEASURED: list[str] = []
+
+
+def tell(figures: str) -> None:
+    """Something measured, for whoever reads the end of the test run."""
+    MEASURED.append(figures)
+
 
 def eventually(what: Callable[[], T], within: float, every: float = 0.05) -> T:
     """Call `what` until it raises no AssertionError, LabError or Unreachable; its value, or else its last error."""

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from sroamd.constants import LEASE_LIFE
-from tests.e2e.fleet import SETTLED_WITHIN, Fleet, assert_reaches, eventually, prefixes_of
+from tests.e2e.fleet import SETTLED_WITHIN, Fleet, assert_reaches, eventually, prefixes_of, tell
 
 AP = "ap3"
 AGENT = "/opt/sroamd/current/bin/sroamd"
@@ -152,7 +152,7 @@ def test_agent_that_hangs_is_started_again(fleet: Fleet) -> None:
 
     eventually(assert_replaced, WATCHDOG_S + SETTLED_WITHIN)
     took = time.monotonic() - stopped
-    print(f"replaced {took:.1f} s after it stood still")
+    tell(f"an agent that stands still: another one {took:.1f} s later")
     assert took <= WATCHDOG_S
     assert fleet.here(AP) == routes
     assert_reaches(station)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 
 from sroamd.constants import PEER_DEAD_TIME
-from tests.e2e.fleet import SETTLED_WITHIN, Fleet, assert_reaches, eventually
+from tests.e2e.fleet import SETTLED_WITHIN, Fleet, assert_reaches, eventually, tell
 
 TOGETHER_S = 3.0
 BABEL_UPDATE_S = 16.0  # the role's sroamd_babel_update_interval
@@ -22,7 +22,7 @@ def test_peer_lost_and_found(fleet: Fleet) -> None:
     try:
         cut = time.monotonic()
         eventually(lambda: assert_peers(fleet, {"ap1": 1, "ap2": 1, "ap3": 0}), PEER_DEAD_TIME + 1)
-        print(f"noticed {time.monotonic() - cut:.1f} s after the cut")
+        noticed = time.monotonic() - cut
         walker.roam("ap2")
         eventually(lambda: assert_named(fleet, walker.mac, {"ap1": "ap2", "ap2": "ap2", "ap3": "ap1"}), SETTLED_WITHIN)
         lease = hermit.dhcp_client.renew()
@@ -36,10 +36,8 @@ def test_peer_lost_and_found(fleet: Fleet) -> None:
     connected = time.monotonic()
     eventually(fleet.assert_agreement, TOGETHER_S - (connected - routed))
     agreed = time.monotonic()
-    print(
-        f"Babel had routes {routed - healed:.1f} s after the repair, peers connected {connected - routed:.1f} s later,"
-    )
-    print(f"of one mind {agreed - routed:.1f} s later")
+    tell(f"silent backbone: noticed after {noticed:.1f} s; Babel routes {routed - healed:.1f} s after the repair,")
+    tell(f"  peers connected {connected - routed:.1f} s and of one mind {agreed - routed:.1f} s after Babel")
     fleet.assert_places([(walker, "ap2"), (hermit, "ap3")])
     for station in (walker, hermit):
         eventually(lambda station=station: assert_reaches(station), SETTLED_WITHIN)  # type: ignore[misc]

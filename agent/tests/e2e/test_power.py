@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from lab.station import Station, roam_all
 from lab.walk import addresses
-from tests.e2e.fleet import APS, SETTLED_WITHIN, STATIONS, Fleet, assert_reaches, eventually
+from tests.e2e.fleet import APS, SETTLED_WITHIN, STATIONS, Fleet, assert_reaches, eventually, tell
 
 BOOT_S = 90.0
 
@@ -25,7 +25,7 @@ def test_power_loss_gives_every_station_its_old_addresses_back(fleet: Fleet) -> 
     fleet.lab.power_off(*APS)
     fleet.lab.power_on(*APS)
     eventually(fleet.assert_well, BOOT_S)
-    print(f"all agents well {time.monotonic() - off:.1f} s after the power was lost")
+    tell(f"power loss of all access points: agents well {time.monotonic() - off:.1f} s later")
 
     assert {ap: fleet.ask(ap, "status")["node"]["id"] for ap in APS} == ids_before
     for ap in APS:

@@ -11,7 +11,7 @@ from lab.station import Station
 from lab.traffic import Report, Traffic
 from lab.walk import addresses
 from sroamd.constants import ADOPT_TIME
-from tests.e2e.fleet import APS, SETTLED_WITHIN, Fleet, assert_reaches, eventually
+from tests.e2e.fleet import APS, SETTLED_WITHIN, Fleet, assert_reaches, eventually, tell
 
 AP = "ap2"
 REATTACHED_S = 2.0
@@ -28,7 +28,7 @@ def station(fleet: Fleet) -> Station:
 
 def test_restart_of_the_agent_loses_nothing(fleet: Fleet, station: Station) -> None:
     """systemctl restart: not a packet, not an address, not a record."""
-    report = under_traffic(fleet, station, lambda: fleet.run(AP, "systemctl", "restart", "sroamd"))
+    report = under_traffic(fleet, station, "restarted", lambda: fleet.run(AP, "systemctl", "restart", "sroamd"))
     assert report.lost == 0, report.flows
     assert report.survived
 
@@ -36,13 +36,17 @@ def test_restart_of_the_agent_loses_nothing(fleet: Fleet, station: Station) -> N
 def test_kill_of_the_agent_loses_nothing(fleet: Fleet, station: Station) -> None:
     """kill -9: the same, and systemd starts it again; also when the time is over in which it keeps what it found."""
     began, pid = time.time(), fleet.pid(AP)
-    report = under_traffic(fleet, station, lambda: fleet.run(AP, "kill", "-KILL", str(pid)), ADOPT_TIME + A_MOMENT_S)
+    report = under_traffic(
+        fleet, station, "killed", lambda: fleet.run(AP, "kill", "-KILL", str(pid)), ADOPT_TIME + A_MOMENT_S
+    )
     assert report.lost == 0, report.flows
     assert report.survived
     assert "status=9/KILL" in fleet.journal(AP, since=began)
 
 
-def under_traffic(fleet: Fleet, station: Station, disturb: Callable[[], object], watch: float = A_MOMENT_S) -> Report:
+def under_traffic(
+    fleet: Fleet, station: Station, how: str, disturb: Callable[[], object], watch: float = A_MOMENT_S
+) -> Report:
     """What the station's traffic went through until the agent was back and knew all again, and `watch` seconds more."""
     addresses_before, pid_before = addresses(station), fleet.pid(AP)
     leases_before, routes_before = leases(fleet, AP), fleet.here(AP)
@@ -57,9 +61,8 @@ def under_traffic(fleet: Fleet, station: Station, disturb: Callable[[], object],
         eventually(is_back, SETTLED_WITHIN)
         time.sleep(watch)
         report = traffic.report()
-    print(
-        f"{report.lost} of {sum(flow.sent for flow in report.flows)} packets lost, silence {report.silence_ms:.0f} ms"
-    )
+    sent = sum(flow.sent for flow in report.flows)
+    tell(f"agent {how}: {report.lost} of {sent} packets lost, longest silence {report.silence_ms:.0f} ms")
     assert addresses(station) == addresses_before
     assert leases(fleet, AP) >= leases_before
     assert fleet.here(AP) == routes_before
@@ -78,7 +81,7 @@ def test_restart_of_hostapd_loses_no_lease(fleet: Fleet, station: Station) -> No
     fleet.run(AP, "systemctl", "restart", "hostapd")
     started = time.monotonic()
     eventually(lambda: assert_reattached(fleet, attached), REATTACHED_S)
-    print(f"attached again {time.monotonic() - started:.2f} s after hostapd's start")
+    tell(f"hostapd restarted: attached again {time.monotonic() - started:.2f} s later")
     assert fleet.whereabouts(station) is None
     station.login()
     eventually(lambda: fleet.assert_at(station, AP), SETTLED_WITHIN)
@@ -103,7 +106,7 @@ def test_restart_of_babeld_gives_all_routes_back(fleet: Fleet, station: Station)
         eventually(fleet.assert_well, SETTLED_WITHIN)
         eventually(lambda: assert_reaches(station), SETTLED_WITHIN)
         report = traffic.report()
-    print(f"{report.lost} packets lost, silence {report.silence_ms:.0f} ms")
+    tell(f"babeld restarted: {report.lost} packets lost, longest silence {report.silence_ms:.0f} ms")
     assert report.silence_ms <= BABEL_BACK_MS
     assert report.survived
     assert fleet.here(AP) == routes_before

@@ -6,7 +6,7 @@ import time
 
 from lab.station import Station
 from sroamd.constants import DEMOTED_TIME
-from tests.e2e.fleet import APS, SETTLED_WITHIN, Fleet, assert_reaches, eventually, is_of_a_station, prefixes_of
+from tests.e2e.fleet import APS, SETTLED_WITHIN, Fleet, assert_reaches, eventually, is_of_a_station, prefixes_of, tell
 
 REPAIRED_S = 1.0
 HERE, BABEL = "44", "42"
@@ -36,7 +36,7 @@ def test_route_that_somebody_deletes_is_back_within_a_second(fleet: Fleet) -> No
         fleet.run("ap2", "ip", family, "route", "delete", prefix, "dev", "wlan0", "proto", HERE)
     deleted = time.monotonic()
     eventually(lambda: fleet.assert_at(station, "ap2"), REPAIRED_S)
-    print(f"back {time.monotonic() - deleted:.2f} s after the deletion")
+    tell(f"deleted routes: back after {time.monotonic() - deleted:.2f} s")
     assert_reaches(station)
 
 

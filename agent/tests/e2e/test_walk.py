@@ -12,7 +12,7 @@ from lab.records import Family
 from lab.topology import BACKBONE_BRIDGE, spoke_bridge
 from lab.traffic import Traffic
 from lab.walk import Walk, round_trip, walk
-from tests.e2e.fleet import APS, SETTLED_WITHIN, Fleet, assert_reaches, eventually
+from tests.e2e.fleet import APS, SETTLED_WITHIN, Fleet, assert_reaches, eventually, tell
 
 RATE = 100  # packets per second, direction and family
 MEDIAN_MS = 250.0
@@ -21,12 +21,12 @@ WORST_MS = 1000.0
 
 def test_walk_keeps_addresses_and_connections(fleet: Fleet) -> None:
     """All access points are neighbours on one backbone."""
-    assert_smooth(walked(fleet))
+    assert_smooth("walk on one backbone", walked(fleet))
 
 
 def test_walk_behind_a_router_without_the_agent(fleet: Fleet, spokes: None) -> None:
     """Access points reach each other only through a plain Babel router, which hears of a roam by Babel alone."""
-    assert_smooth(walked(fleet))
+    assert_smooth("walk behind a plain Babel router", walked(fleet))
 
 
 @pytest.fixture
@@ -74,15 +74,15 @@ def walked(fleet: Fleet) -> Walk:
         return walk(station, traffic, round_trip(APS))
 
 
-def assert_smooth(found: Walk) -> None:
-    print(f"{'':<32}{'median':>8}{'worst':>8} ms of silence, lost")
+def assert_smooth(title: str, found: Walk) -> None:
+    tell(f"{title:<34}{'median':>8}{'worst':>8} ms of silence (of each roam)")
     for direction in Direction:
         for family in Family:
             silences = found.silences(direction, family)
             lost = found.whole.flow(direction, family).lost
             median, worst = found.median_ms(direction, family), max(silences)
             each = " ".join(f"{silence:.0f}" for silence in silences)
-            print(f"IPv{family.value} {direction.value:<27}{median:>8.0f}{worst:>8.0f}{lost:>8} packets ({each})")
+            tell(f"  IPv{family.value} {direction.value:<27}{median:>8.0f}{worst:>8.0f} ({each}), {lost} packets lost")
     assert found.kept_addresses
     assert found.whole.survived, found.whole.connections
     assert found.longest_ms <= WORST_MS
