@@ -187,3 +187,14 @@ def test_routes_tells_kind_way_and_station(lab: Lab) -> None:
         ("demoted", "bb0", "10.255.0.2"),
         ("demoted", "bb0", "fd00:255::2"),
     ]
+
+
+def test_node_that_is_dialled_by_others_knows_that_it_has_lost_them_all() -> None:
+    lab = Lab(2)
+    assert ask(lab, "status")["healthy"]
+    lab.cut(1, 2)
+    assert ask(lab, "status")["problems"] == ["no peer is connected: moves of stations are not known here"]
+
+
+def test_node_that_has_never_heard_of_another_is_well_alone() -> None:
+    assert ask(Lab(1), "status")["healthy"]

@@ -77,7 +77,7 @@ def problems(node: Node) -> list[str]:
     for interface in config.interfaces:
         if interface.name not in node.state.interfaces:
             found.append(f"interface {interface.name} does not exist or is down")
-    if config.flood.peers and not node.peering.peers:
+    if not node.peering.peers and (config.flood.peers or node.nodes.records):
         found.append("no peer is connected: moves of stations are not known here")
     if node.store_failing:
         found.append(f"leases cannot be written to {config.node.state_dir}: a power loss would lose them")
