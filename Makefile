@@ -59,7 +59,7 @@ format: $(STAMP) ## Let ruff put the code in order
 	$(RUFF) format .
 
 test-quick: $(STAMP) ## Unit, codec, property and simulation tests: no root, under a minute
-	$(PYTEST) $(QUICK_TESTS) --ignore=agent/tests/e2e --ignore=agent/tests/wifi
+	$(PYTEST) --numprocesses=auto --dist=worksteal $(QUICK_TESTS) --ignore=agent/tests/e2e --ignore=agent/tests/wifi
 
 test-e2e: preflight setup ## End-to-end tests in the lab (root or sudo)
 	$(AS_ROOT) $(PYTEST) -p no:cacheprovider --timeout=600 agent/tests/e2e
