@@ -68,7 +68,7 @@ def main(argv: list[str] | None = None) -> int:
     if arguments.down:
         destroy(PREFIX)
         return 0
-    keep = bool(os.environ.get("KEEP"))
+    keep = os.environ.get("KEEP", "") not in ("", "0")
     lab = Lab(fleet(prefix=PREFIX, aps=len(APS), stations=1))
     try:
         return _demo(lab)
