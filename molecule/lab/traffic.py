@@ -52,6 +52,11 @@ class Report:
         return max(each.silence_ms for each in self.flows)
 
     @property
+    def machine_stalled_ms(self) -> float:
+        """The longest pause of a sender. One much above its interval is this machine's: silences say nothing then."""
+        return max(each.send_gap_ms for each in self.flows)
+
+    @property
     def survived(self) -> bool:
         """Whether every TCP connection did."""
         return all(each.survived for each in self.connections)

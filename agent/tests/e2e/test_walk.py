@@ -12,7 +12,7 @@ from lab.records import Family
 from lab.topology import BACKBONE_BRIDGE, spoke_bridge
 from lab.traffic import Traffic
 from lab.walk import Walk, round_trip, walk
-from tests.e2e.fleet import APS, SETTLED_WITHIN, Fleet, assert_reaches, eventually, tell
+from tests.e2e.fleet import APS, SETTLED_WITHIN, Fleet, assert_reaches, eventually, tell, undisturbed
 
 RATE = 100  # packets per second, direction and family
 MEDIAN_MS = 250.0
@@ -70,8 +70,14 @@ def walked(fleet: Fleet) -> Walk:
     """Six roams, three of them with no more than a moment between them."""
     station = fleet.joined(1, APS[0])
     eventually(lambda: assert_reaches(station), SETTLED_WITHIN)
-    with Traffic(station, rate=RATE) as traffic:
-        return walk(station, traffic, round_trip(APS))
+
+    def once() -> Walk:
+        with Traffic(station, rate=RATE) as traffic:
+            found = walk(station, traffic, round_trip(APS))
+        assert found.survived, found.whole.connections
+        return found
+
+    return undisturbed(once, lambda found: found.whole)
 
 
 def assert_smooth(title: str, found: Walk) -> None:
