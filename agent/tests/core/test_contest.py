@@ -137,6 +137,22 @@ def test_prefix_that_is_lost_is_deprecated_beside_the_new_one() -> None:
     assert {(each.prefix, each.preferred > 0) for each in last.prefixes} == {(new, True), (prefix, False)}
 
 
+def test_prefix_that_is_lost_again_and_again_is_deprecated_once() -> None:
+    lab = Lab(2)
+    lab.join(1, ALICE)
+    lab.wait(1)
+    prefix = lab[1].node.leases.prefix_of(ALICE, lab.now)
+    assert prefix is not None
+    lab.do(1, ev.UpdatesReceived(2, (Update(9, 7200, ipv6_lease_key(prefix), bytes(BOB)),)))
+    lab.wait(1)
+    for _ in range(3):  # from a peer that has not heard of it
+        lab.do(1, ev.UpdatesReceived(2, (Update(1, 7200, ipv6_lease_key(prefix), bytes(ALICE)),)))
+        lab.wait(1)
+    told = [each.prefix for each in lab[1].all(do.SendRouterAdvertisement)[-1].advertisement.prefixes]
+    assert told.count(prefix) == 1
+    assert len(told) == 2
+
+
 def test_address_that_was_only_offered_and_is_lost_disturbs_nobody() -> None:
     lab = Lab(2)
     lab.join(1, ALICE)

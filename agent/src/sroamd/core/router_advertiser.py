@@ -67,7 +67,7 @@ class RouterAdvertiser:
             prefix = prefix_of_key(old.key)
             turn.note(Level.WARNING, f"station {station} has lost {prefix}")
             if station not in self._contested:
-                self._lost[station] = (*self._lost.get(station, ()), prefix)[-LOST_MAX:]
+                self._lost[station] = tuple(dict.fromkeys((*self._lost.get(station, ()), prefix)))[-LOST_MAX:]
             self._state.agenda.set(Job.ADVERTISE, station, turn.now)
 
     def due(self, turn: Turn, station: Mac) -> None:
@@ -141,7 +141,8 @@ class RouterAdvertiser:
         information = PrefixInformation(
             prefix, on_link=False, autonomous=True, valid=ra.valid_lifetime, preferred=ra.preferred_lifetime
         )
-        deprecated = (replace(information, prefix=lost, preferred=0) for lost in self._lost.get(station, ()))
+        lost = (each for each in self._lost.get(station, ()) if each != prefix)  # it may have come back
+        deprecated = (replace(information, prefix=each, preferred=0) for each in lost)
         return RouterAdvertisement(
             hop_limit=HOP_LIMIT,
             managed=False,
