@@ -46,11 +46,20 @@ class InterfaceConfig:
 
 @dataclass(frozen=True, slots=True)
 class FloodConfig:
-    """`listen` and `peers` are (address, port). `allow`: whence peers may connect, beside the configured ones."""
+    """`listen` and `peers` are (address, port). `allow`: whence peers may connect, beside the configured ones.
+
+    `hello_interval` in seconds: no file sets it, since all nodes must agree; the simulator makes quiet hours cheap by it.
+    """
 
     listen: tuple[str, int] | None = None
     peers: tuple[tuple[str, int], ...] = ()
     allow: tuple[IpNetwork, ...] = ()
+    hello_interval: float = constants.HELLO_INTERVAL
+
+    @property
+    def dead_time(self) -> float:
+        """A peer that was silent for so many seconds is dead; in proportion to the interval."""
+        return self.hello_interval * constants.PEER_DEAD_TIME / constants.HELLO_INTERVAL
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,7 @@ class Peering:
         self.peers[peer_id] = peer
         self._mark_all(peer, turn.now)
         turn.told.append(SendHello(peer_id, self._hello()))
-        self._state.agenda.set(Job.HELLO, peer_id, turn.now + constants.HELLO_INTERVAL)
+        self._state.agenda.set(Job.HELLO, peer_id, turn.now + self._state.config.flood.hello_interval)
         turn.note(Level.INFO, f"peer {name} is connected")
 
     def closed(self, turn: Turn, peer_id: PeerId) -> None:
@@ -107,11 +107,11 @@ class Peering:
 
     def hello_due(self, turn: Turn, peer_id: PeerId) -> None:
         peer = self.peers[peer_id]
-        if peer.is_ours and turn.now - peer.heard_at > constants.PEER_DEAD_TIME:
-            turn.told.append(ClosePeer(peer_id, f"silent for {constants.PEER_DEAD_TIME:.0f} s"))
+        if peer.is_ours and turn.now - peer.heard_at > (dead_time := self._state.config.flood.dead_time):
+            turn.told.append(ClosePeer(peer_id, f"silent for {dead_time:.0f} s"))
             return
         turn.told.append(SendHello(peer_id, self._hello()))
-        self._state.agenda.set(Job.HELLO, peer_id, turn.now + constants.HELLO_INTERVAL)
+        self._state.agenda.set(Job.HELLO, peer_id, turn.now + self._state.config.flood.hello_interval)
 
     def flush(self, turn: Turn) -> None:
         """Turn what has changed into updates for every peer that can take them."""
@@ -154,7 +154,7 @@ class Peering:
         state = self._state
         return Hello(
             node_id=state.node_id,
-            interval=int(constants.HELLO_INTERVAL),
+            interval=int(state.config.flood.hello_interval),
             digest=state.database.digest,
             count=state.database.alive,
             name=state.config.node.name,
