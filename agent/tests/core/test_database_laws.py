@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sroamd.core.database import Database, Stale
+from sroamd.core.fingerprints import bucket_of, fingerprint
 from sroamd.core.seqno import HALF, MODULUS, is_newer
 from sroamd.core.values import StoredDatum
 from sroamd.wire.flood import Update
@@ -56,7 +57,7 @@ def digest_from_scratch(database: Database, now: float) -> bytes:
     digest = 0
     for datum in database:
         if datum.expires_at > now and datum.value:
-            digest ^= datum.fingerprint()
+            digest ^= fingerprint(datum.key, datum.seqno, datum.value)
     return digest.to_bytes(8, "big")
 
 
@@ -158,6 +159,7 @@ def test_digest_counts_and_index_hold_after_anything(sequence: list[tuple[str, U
                 database.expire(datum.key, now)
         assert database.digest == digest_from_scratch(database, now)
         assert database.alive == sum(d.expires_at > now and bool(d.value) for d in database)
+        assert all((key in database.digests.keys(bucket_of(key))) == (database.get(key) is not None) for key in KEYS)
         for key in LEASES:
             datum = database.get(key)
             for value in (b"\x02\0\0\0\0\x01", b"\x02\0\0\0\0\x02", bytes(6)):

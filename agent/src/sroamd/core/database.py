@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from hashlib import sha256
 from math import isnan
 
 from sroamd import constants
 from sroamd.addresses import Mac
+from sroamd.core.fingerprints import DigestTree
 from sroamd.core.seqno import MODULUS, following, is_newer
 from sroamd.core.values import StoredDatum
 from sroamd.wire.cursor import DecodeError
@@ -21,7 +21,6 @@ from sroamd.wire.datum import ASSOCIATION, IPV4_LEASE, IPV6_LEASE, check_datum
 from sroamd.wire.flood import Update
 
 LEASE_TYPES = (IPV4_LEASE, IPV6_LEASE)
-NO_DIGEST = bytes(8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +35,6 @@ class Datum:
     def remaining(self, now: float) -> int:
         """Whole seconds, as they travel; 0 when expired."""
         return max(0, int(self.expires_at - now))
-
-    def fingerprint(self) -> int:
-        text = bytes((len(self.key),)) + self.key + self.seqno.to_bytes(2, "big") + self.value
-        return int.from_bytes(sha256(text).digest()[:8], "big")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +95,8 @@ class Database:
     def __init__(self, limit: int = constants.DATABASE_MAX) -> None:
         self._data: dict[bytes, Datum] = {}
         self._leases_of: dict[bytes, set[bytes]] = {}
-        self._alive: set[bytes] = set()
-        self._digest = 0
         self._limit = limit
+        self.digests = DigestTree()
         self.counters: Counter[str] = Counter()
 
     def __len__(self) -> int:
@@ -126,11 +120,11 @@ class Database:
     @property
     def digest(self) -> bytes:
         """XOR of the fingerprints of all data that are alive and not tombstones."""
-        return self._digest.to_bytes(8, "big")
+        return self.digests.digest()
 
     @property
     def alive(self) -> int:
-        return len(self._alive)
+        return self.digests.alive
 
     def merge(self, update: Update, now: float) -> Outcome:
         """Take what a peer says. Never raises: what does not fit is `Refused`."""
@@ -194,24 +188,28 @@ class Database:
             return None
         if datum.expires_at > now:
             return datum.expires_at
-        self._set_alive(datum, False)
+        self.digests.discount(key)
         forget_at = datum.expires_at + hold_time(key)
         if forget_at > now:
             return forget_at
         del self._data[key]
+        self.digests.forget(key)
         self._unindex(datum)
         return None
 
     def _put(self, datum: Datum, now: float) -> None:
         held = self._data.get(datum.key)
-        if held is not None:
-            self._set_alive(held, False)
-            if held.value != datum.value:
-                self._unindex(held)
+        if held is None:
+            self.digests.hold(datum.key)
+        elif held.value != datum.value:
+            self._unindex(held)
         self._data[datum.key] = datum
         if datum.key[0] in LEASE_TYPES:
             self._leases_of.setdefault(datum.value, set()).add(datum.key)
-        self._set_alive(datum, datum.expires_at > now and bool(datum.value))
+        if datum.expires_at > now and datum.value:
+            self.digests.count(datum.key, datum.seqno, datum.value)
+        else:
+            self.digests.discount(datum.key)
 
     def _unindex(self, datum: Datum) -> None:
         keys = self._leases_of.get(datum.value)
@@ -219,11 +217,6 @@ class Database:
             keys.discard(datum.key)
             if not keys:
                 del self._leases_of[datum.value]
-
-    def _set_alive(self, datum: Datum, alive: bool) -> None:
-        if alive != (datum.key in self._alive):
-            self._digest ^= datum.fingerprint()
-            (self._alive.add if alive else self._alive.discard)(datum.key)
 
     def _refuse(self, reason: str) -> Refused:
         self.counters[reason] += 1
