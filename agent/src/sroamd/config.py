@@ -48,7 +48,7 @@ class InterfaceConfig:
 class FloodConfig:
     """`listen` and `peers` are (address, port). `allow`: whence peers may connect, beside the configured ones.
 
-    `hello_interval` in seconds: no file sets it, since all nodes must agree; the simulator makes quiet hours cheap by it.
+    `hello_interval` in seconds: no file sets it, all nodes must agree; it makes the simulator's quiet hours cheap.
     """
 
     listen: tuple[str, int] | None = None
