@@ -21,7 +21,7 @@ QUICK_TESTS := $(wildcard agent/tests molecule/lab/tests roles/sroamd/tests)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup packages preflight pins lint format test-quick test-e2e test-molecule test-wifi test sim bench demo demo-down clean
+.PHONY: help setup packages preflight pins lint format test-quick test-planted test-e2e test-molecule test-wifi test sim bench demo demo-down clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -61,6 +61,9 @@ format: $(STAMP) ## Let ruff put the code in order
 test-quick: $(STAMP) ## Unit, codec, property and simulation tests: no root, under a minute
 	$(PYTEST) --numprocesses=auto --dist=worksteal $(QUICK_TESTS) --ignore=agent/tests/e2e --ignore=agent/tests/wifi
 
+test-planted: $(STAMP) ## Plant bugs in a copy of the agent, one at a time: which test finds each? (a minute)
+	cd agent && python3 -m tests.mutants.plant
+
 test-e2e: preflight setup ## End-to-end tests in the lab (root or sudo)
 	$(AS_ROOT) $(PYTEST) -p no:cacheprovider --timeout=600 agent/tests/e2e
 
@@ -72,7 +75,7 @@ test-wifi: preflight setup ## hostapd, the agent and stations on simulated radio
 	$(AS_ROOT) $(PYTEST) -p no:cacheprovider --timeout=600 agent/tests/wifi
 
 test: preflight setup ## Everything that CI runs (root or sudo; at most 20 minutes)
-	@.ci/stages.py lint test-quick test-e2e test-molecule
+	@.ci/stages.py lint test-quick test-planted test-e2e test-molecule
 
 sim: ## The seeded simulation of the core, SEEDS=200 of them
 	PYTHONPATH=agent/src $(SYSTEM_PYTHON) -m sroamd.sim run --seeds $(SEEDS)
