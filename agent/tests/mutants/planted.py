@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Bug:
-    """In `file` (below src/sroamd) the text `right`, which is there once, becomes `wrong`; `tests` (below tests) fail."""
+    """In `file` (below src/sroamd) `right`, which is there once, becomes `wrong`; then `tests` (below tests) fail."""
 
     name: str
     what: str
