@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sroamd import constants
 from sroamd.addresses import NO_MAC, Mac
-from sroamd.core.leases import walk
+from sroamd.core.pools import Pool
 from sroamd.wire.datum import ipv4_lease_key, ipv6_lease_key
 from sroamd.wire.flood import Update
 from tests.core.harness import ALICE, BOB, CAROL, POOL, POOL6, Lab, mac
@@ -31,7 +31,9 @@ def give(lab: Lab, address: str, station: Mac, life: float = 1800, seqno: int = 
 @settings(max_examples=50, deadline=None)
 def test_walk_meets_every_place_once(station: Mac, length: int) -> None:
     network = IPv4Network((POOL.network_address, length), strict=False)
-    assert sorted(walk(network, station, network.num_addresses)) == list(range(network.num_addresses))
+    walk = Pool.of(network).walk(station)
+    assert sorted(walk) == list(range(network.num_addresses))
+    assert [walk.number_of(place) for place in walk] == list(range(network.num_addresses))
 
 
 def test_stations_are_spread_over_the_pool() -> None:

@@ -206,11 +206,13 @@ def test_new_nodes_of_one_dump_are_watched_in_one_go() -> None:
     assert len(watch.addresses) == 38
 
 
-def test_node_that_expires_is_watched_no_more() -> None:
+def test_node_that_is_forgotten_is_watched_no_more() -> None:
+    """It is watched beyond the life of its record: is it cut off, or back?"""
     lab = Lab(2)
-    assert AP2 in lab[1].all(do.WatchNextHops)[-1].addresses
     lab.cut(1, 2)
     lab.wait(constants.NODE_LIFE + 10)
+    assert AP2 in lab[1].all(do.WatchNextHops)[-1].addresses
+    lab.wait(constants.NODE_HOLD)
     assert lab[1].all(do.WatchNextHops)[-1].addresses == frozenset()
 
 

@@ -89,6 +89,13 @@ class Associations:
             self._withdraw_unfounded(turn)
         return arrived
 
+    def interfaces_changed(self, turn: Turn) -> None:
+        """Of an interface that is configured no more nobody will say who leaves: its stations have left."""
+        left = {interface.name for interface in self._state.config.interfaces}
+        for station in [mac for mac, where in self._state.present.items() if where not in left]:
+            self._absent(turn, station)
+        self._listed &= left
+
     @property
     def all_listed(self) -> bool:
         """Whether absence means something: each interface's stations have been listed once."""

@@ -17,10 +17,11 @@ from sroamd.core.fingerprints import DigestTree
 from sroamd.core.seqno import MODULUS, following, is_newer
 from sroamd.core.values import StoredDatum
 from sroamd.wire.cursor import DecodeError
-from sroamd.wire.datum import ASSOCIATION, IPV4_LEASE, IPV6_LEASE, check_datum
+from sroamd.wire.datum import ASSOCIATION, IPV4_LEASE, IPV6_LEASE, NODE, check_datum
 from sroamd.wire.flood import Update
 
 LEASE_TYPES = (IPV4_LEASE, IPV6_LEASE)
+_HOLD = {IPV4_LEASE: constants.LEASE_HOLD, IPV6_LEASE: constants.LEASE_HOLD, NODE: constants.NODE_HOLD}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ def life_cap(key: bytes) -> int:
 
 def hold_time(key: bytes) -> int:
     """How long an expired datum is remembered, in seconds."""
-    return constants.LEASE_HOLD if key[0] in LEASE_TYPES else constants.ASSOCIATION_HOLD
+    return _HOLD.get(key[0], constants.ASSOCIATION_HOLD)
 
 
 class Database:

@@ -80,10 +80,11 @@ class DhcpServer:
         address = self._leases.choose_address(station, event.message.requested_address, turn.now)
         if address is None:
             self.counters["dhcp4.pool-exhausted"] += 1
-            turn.note(Level.ERROR, f"no address left for station {station}: the pool is exhausted")
+            self._leases.report_exhaustion(turn, IPV4_LEASE, station)
             return
         key = ipv4_lease_key(address)
         if self._state.database.live(key, turn.now) is None:
+            self._leases.report_shortage(turn, IPV4_LEASE)
             self._state.offers.add(key)
             self._leases.grant(turn, key, station, constants.OFFER_LIFE, store=False)
             if self._peering.peers:

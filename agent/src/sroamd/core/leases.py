@@ -1,35 +1,39 @@
 """Which address and which /64 a station gets. Every node that holds the same data chooses the same for a station.
 
-The candidates of a station are a walk through the pool that its MAC decides: index (h0 + i * h1) mod size, where h0 and
-h1 come from SHA-256(pool, MAC) and h1 is odd, so that the walk meets every index of a pool of 2^k.
+The first free place of the station's walk (core.pools) is the one. While other nodes are cut off, a place may be given
+out there at the same time, so what is a matter of taste otherwise is then ranked (`_rank`), and the two sides prefer
+different parts of the pool.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from hashlib import sha256
+from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Network
+from itertools import islice
 
 from sroamd import constants
 from sroamd.addresses import NO_MAC, Mac
 from sroamd.core.database import Datum
+from sroamd.core.effects import Level
+from sroamd.core.nodes import Nodes
+from sroamd.core.pools import Pool
 from sroamd.core.turn import State, Turn
-from sroamd.wire.datum import (
-    IPV4_LEASE,
-    IPV6_LEASE,
-    association_key,
-    ipv4_lease_key,
-    ipv6_lease_key,
-    lease_prefix,
-)
-
-STATION_PREFIX_LENGTH = 64
-_IPV4_LEASE = bytes((IPV4_LEASE,))
+from sroamd.core.vacancies import Vacancies
+from sroamd.wire.datum import IPV4_LEASE, IPV6_LEASE, association_key, ipv4_lease_key, lease_prefix
 
 
 class Leases:
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, nodes: Nodes) -> None:
         self._state = state
+        self._nodes = nodes
+        self._avoided: dict[bytes, float] = {}  # keys that somebody uses although the database knows nothing of it
+        self.config_changed()
+
+    def config_changed(self) -> None:
+        """What stations can have may be another pool, or another part of it, now."""
+        network = self._state.config.network
+        self._pools = {IPV4_LEASE: Pool.of(network.ipv4_prefix), IPV6_LEASE: Pool.of(network.ipv6_prefix)}
+        self._vacancies = {kind: Vacancies(pool) for kind, pool in self._pools.items()}
 
     # -- what a station has
 
@@ -65,48 +69,56 @@ class Leases:
 
         A holder that is associated anywhere keeps an expired address, since it may well still be using it.
         """
+        if self._avoided and self._is_avoided(key, now):
+            return False
         datum = self._state.database.get(key)
         if datum is None or datum.value == station:
             return True
         if datum.expires_at + constants.LEASE_GRACE > now:
             return False
-        if datum.value == NO_MAC:
-            return True
-        holder = self._state.database.live(association_key(Mac(datum.value)), now)
-        return holder is None or not holder.value
+        return datum.value == NO_MAC or not self.is_associated(Mac(datum.value), now)
+
+    def is_associated(self, station: Mac, now: float) -> bool:
+        """Whether the station is anywhere at all."""
+        claim = self._state.database.live(association_key(station), now)
+        return claim is not None and bool(claim.value)
+
+    def avoid(self, key: bytes, until: float) -> None:
+        """Give it to nobody until then. Of too many the oldest is forgotten."""
+        self._avoided.pop(key, None)
+        if len(self._avoided) >= constants.AVOIDED_MAX:
+            del self._avoided[next(iter(self._avoided))]
+        self._avoided[key] = until
+
+    def _is_avoided(self, key: bytes, now: float) -> bool:
+        until = self._avoided.get(key)
+        if until is not None and until <= now:
+            del self._avoided[key]
+            return False
+        return until is not None
+
+    # -- the choice
 
     def choose_address(self, station: Mac, requested: IPv4Address | None, now: float) -> IPv4Address | None:
         """The address for the station, RFC 2131 section 4.3.1: its own, its former, the one it asks for, a free one."""
-        own = [datum for datum in self.of_station(station, IPV4_LEASE) if self.in_pool(address_of_key(datum.key))]
-        living = [datum for datum in own if datum.expires_at > now]
-        for held in (living, own):
-            addresses = [address_of_key(datum.key) for datum in held]
+        for held in self._own(station, IPV4_LEASE, now):
+            addresses = [address for datum in held if self.in_pool(address := address_of_key(datum.key))]
             if addresses:
                 return requested if requested in addresses else addresses[0]
-        if requested is not None and self.in_pool(requested) and self.is_free(ipv4_lease_key(requested), station, now):
-            return requested
-        network = self._state.config.network.ipv4_prefix
-        base = int(network.network_address)
-        for index in walk(network, station, network.num_addresses):
-            # A pool that is nearly exhausted makes this long, so look the key up before an address is made of it.
-            key = _IPV4_LEASE + (base + index).to_bytes(4, "big")
-            if self.is_free(key, station, now) and self.in_pool(address := address_of_key(key)):
-                return address
-        return None
+        if requested is not None and self.in_pool(requested):
+            key = ipv4_lease_key(requested)
+            if self.is_free(key, station, now) and not self._rank(key, station):
+                return requested
+        found = self._first_free(IPV4_LEASE, station, now)
+        return None if found is None else address_of_key(found)
 
     def choose_prefix(self, station: Mac, now: float) -> IPv6Network | None:
-        own = [datum for datum in self.of_station(station, IPV6_LEASE) if self.is_ours(prefix_of_key(datum.key))]
-        living = [datum for datum in own if datum.expires_at > now]
-        for held in (living, own):
-            if held:
-                return prefix_of_key(held[0].key)
-        network = self._state.config.network.ipv6_prefix
-        base = int(network.network_address)
-        for index in walk(network, station, 1 << (STATION_PREFIX_LENGTH - network.prefixlen)):
-            prefix = IPv6Network((base + (index << 64), STATION_PREFIX_LENGTH))
-            if self.is_free(ipv6_lease_key(prefix), station, now):
-                return prefix
-        return None
+        for held in self._own(station, IPV6_LEASE, now):
+            prefixes = [prefix for datum in held if self.is_ours(prefix := prefix_of_key(datum.key))]
+            if prefixes:
+                return prefixes[0]
+        found = self._first_free(IPV6_LEASE, station, now)
+        return None if found is None else prefix_of_key(found)
 
     def is_ours(self, prefix: IPv6Network) -> bool:
         return prefix.subnet_of(self._state.config.network.ipv6_prefix)
@@ -114,13 +126,90 @@ class Leases:
     def grant(self, turn: Turn, key: bytes, station: Mac, life: float, *, store: bool = True) -> None:
         turn.publish(key, bytes(station), life, store=store)
 
+    # -- shortage
 
-def walk(network: IPv4Network | IPv6Network, station: Mac, size: int) -> Iterator[int]:
-    """The order in which the station tries the `size` (a power of two) places of the pool: each of them once."""
-    digest = sha256(network.network_address.packed + bytes((network.prefixlen,)) + station).digest()
-    start, step = int.from_bytes(digest[:8], "big") % size, int.from_bytes(digest[8:16], "big") | 1
-    for number in range(size):
-        yield (start + number * step) % size
+    def follow(self, keys: Iterable[bytes], now: float) -> None:
+        """These leases have changed."""
+        for vacancies in self._vacancies.values():
+            if vacancies.known:
+                for key in keys:
+                    vacancies.follow(key, self._state.database.live(key, now) is not None)
+
+    def report_shortage(self, turn: Turn, kind: int) -> None:
+        """Say that the pool runs short, at most once a minute."""
+        vacancies, network = self._vacancies[kind], self._pools[kind].network
+        if vacancies.short and vacancies.may_say(Level.WARNING, turn.now):
+            turn.note(Level.WARNING, f"the pool {network} is nearly exhausted: {len(vacancies.places)} are left")
+
+    def report_exhaustion(self, turn: Turn, kind: int, station: Mac) -> None:
+        """Say that nothing was left for the station, at most once a minute."""
+        if self._vacancies[kind].may_say(Level.ERROR, turn.now):
+            network = self._pools[kind].network
+            turn.note(Level.ERROR, f"nothing left for station {station}: the pool {network} is exhausted")
+
+    # -- steps
+
+    def _own(self, station: Mac, kind: int, now: float) -> tuple[list[Datum], list[Datum]]:
+        """Its living leases, and all that it had; without those that others have been found to use."""
+        own = [datum for datum in self.of_station(station, kind) if not self._is_avoided(datum.key, now)]
+        return [datum for datum in own if datum.expires_at > now], own
+
+    def _first_free(self, kind: int, station: Mac, now: float) -> bytes | None:
+        """Of the first WALK_STEPS places the best free one; in a pool that is fuller than that, the best of all."""
+        pool, vacancies = self._pools[kind], self._vacancies[kind]
+        walk = pool.walk(station)
+        if not vacancies.few:
+            found = self._best(islice(walk, constants.WALK_STEPS), pool, station, now)
+            if found is not None:
+                return found
+        return self._best(sorted(vacancies.places, key=walk.number_of), pool, station, now)
+
+    def _best(self, places: Iterable[int], pool: Pool, station: Mac, now: float) -> bytes | None:
+        """The first of those that are free and of the lowest rank."""
+        best: tuple[int, bytes] | None = None
+        for number, place in enumerate(places):
+            if number == min(constants.WALK_LONG, pool.size // 2):
+                self._find_vacancies(pool.kind, now)
+            key = pool.key(place)
+            if not self.is_free(key, station, now) or not self._is_usable(key):
+                continue
+            rank = self._rank(key, station)
+            if not rank:
+                return key
+            if best is None or rank < best[0]:
+                best = rank, key
+        return None if best is None else best[1]
+
+    def _is_usable(self, key: bytes) -> bool:
+        return key[0] == IPV6_LEASE or self.in_pool(address_of_key(key))
+
+    def _find_vacancies(self, kind: int, now: float) -> None:
+        """A walk has become long, as happens in a pool with little room."""
+        vacancies = self._vacancies[kind]
+        if vacancies.known or not vacancies.possible:
+            return
+        pool = self._pools[kind]
+        config = self._state.config
+        reserved: set[int] = set()
+        if kind == IPV4_LEASE:
+            network = config.network.ipv4_prefix
+            ours = (network.network_address, network.broadcast_address, config.network.ipv4_gateway)
+            for each in (*map(IPv4Network, ours), *config.dhcp4.exclude):
+                first, last = int(each.network_address) - pool.first, int(each.broadcast_address) - pool.first
+                reserved.update(range(max(0, first), min(pool.size, last + 1)))
+        vacancies.find(self._state.database, reserved, now)
+
+    def _rank(self, key: bytes, station: Mac) -> int:
+        """0: as good as any. More, the likelier that a node that is cut off has given it to another station.
+
+        The worst is what another station had: it may be alive there and has renewed it. What never was anybody's is
+        good where it lies in the part of a node that we do hear; those who hear that node choose the same.
+        """
+        if not self._nodes.unreachable:
+            return 0
+        datum = self._state.database.get(key)
+        had_by_another = datum is not None and datum.value != station
+        return 2 * had_by_another + (self._nodes.ring.owner(key) in self._nodes.unreachable)
 
 
 def address_of_key(key: bytes) -> IPv4Address:

@@ -37,8 +37,8 @@ class Node:
 
     def __init__(self, config: Config, node_id: NodeId, rng: Random) -> None:
         self.state = State(config, node_id, rng)
-        self.leases = Leases(self.state)
         self.nodes = Nodes(self.state)
+        self.leases = Leases(self.state, self.nodes)
         self.associations = Associations(self.state, self.leases)
         self.peering = Peering(self.state)
         self.routes = Routes(self.state, self.nodes)
@@ -67,6 +67,7 @@ class Node:
         while turn.unreacted:
             self._changed(turn, turn.unreacted.pop())
         self.nodes.watch(turn)
+        self.leases.follow(turn.touched, turn.now)
         self.routes.reconcile(turn, all_listed=self.associations.all_listed)
         self.peering.flush(turn)
         return turn.effects()
@@ -137,6 +138,8 @@ class Node:
                 self._tick(turn)
             case events.ConfigReloaded(config):
                 self.state.config = config
+                self.associations.interfaces_changed(turn)
+                self.leases.config_changed()
                 self.nodes.publish_own(turn)
             case events.StopRequested():
                 if self.state.config.node.flush_on_exit:

@@ -1,4 +1,7 @@
-"""The other nodes: their names, their router addresses, and the kernel's next hop towards each."""
+"""The other nodes: their names, their router addresses, and the kernel's next hop towards each.
+
+A node whose record has run out is remembered as long as its datum is: it may be alive on the other side of a partition.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from sroamd import constants
 from sroamd.addresses import NodeId
 from sroamd.core.agenda import Job
 from sroamd.core.effects import Level, WatchNextHops
+from sroamd.core.ring import Ring
 from sroamd.core.turn import State, Turn
 from sroamd.core.values import NextHop
 from sroamd.wire.datum import NodeRecord, node_id, node_key
@@ -19,6 +23,9 @@ class Nodes:
     def __init__(self, state: State) -> None:
         self._state = state
         self.records: dict[NodeId, NodeRecord] = {}
+        self._known: dict[NodeId, NodeRecord] = {}  # those, and what the others said last
+        self._unreachable: frozenset[NodeId] | None = None
+        self._ring: Ring | None = None
         self._next_hops: dict[RouterAddress, NextHop] = {}
         self._watched: frozenset[RouterAddress] = frozenset()
         self._records_changed = False
@@ -54,7 +61,11 @@ class Nodes:
         if datum is None or not datum.value:
             self.records.pop(node, None)
         else:
-            self.records[node] = NodeRecord.decode(datum.value)
+            self.records[node] = self._known[node] = NodeRecord.decode(datum.value)
+        last = self._state.database.get(key)
+        if last is None or not last.value:
+            self._known.pop(node, None)
+        self._ring = self._unreachable = None
         self._records_changed = True
 
     def name(self, node: NodeId) -> str:
@@ -71,7 +82,26 @@ class Nodes:
         address = record.router_ipv4 if version == 4 else record.router_ipv6
         return self._next_hops.get(address) if address is not None else None
 
+    @property
+    def unreachable(self) -> frozenset[NodeId]:
+        """The known nodes to none of whose router addresses the kernel has a way."""
+        if self._unreachable is None:
+            self._unreachable = frozenset(
+                node
+                for node, record in self._known.items()
+                if (addresses := _addresses(record)) and not any(a in self._next_hops for a in addresses)
+            )
+        return self._unreachable
+
+    @property
+    def ring(self) -> Ring:
+        """Of all known nodes, this one too."""
+        if self._ring is None:
+            self._ring = Ring((*self._known, self._state.node_id))
+        return self._ring
+
     def next_hop_changed(self, address: RouterAddress, next_hop: NextHop | None) -> None:
+        self._unreachable = None
         if next_hop is None:
             self._next_hops.pop(address, None)
         elif address in self._watched:
@@ -82,10 +112,13 @@ class Nodes:
         if not self._records_changed:
             return
         self._records_changed = False
-        addresses: set[RouterAddress] = set()
-        for record in self.records.values():
-            addresses.update(a for a in (record.router_ipv4, record.router_ipv6) if a is not None)
+        addresses = {address for record in self._known.values() for address in _addresses(record)}
         if addresses != self._watched:
             self._watched = frozenset(addresses)
             self._next_hops = {a: hop for a, hop in self._next_hops.items() if a in addresses}
+            self._unreachable = None
             turn.made.append(WatchNextHops(self._watched))
+
+
+def _addresses(record: NodeRecord) -> tuple[RouterAddress, ...]:
+    return tuple(address for address in (record.router_ipv4, record.router_ipv6) if address is not None)

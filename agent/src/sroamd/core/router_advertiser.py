@@ -102,12 +102,13 @@ class RouterAdvertiser:
         prefix = self._leases.choose_prefix(station, turn.now)
         if prefix is None:
             self.counters["ra.pool-exhausted"] += 1
-            turn.note(Level.ERROR, f"no /64 left for station {station}")
+            self._leases.report_exhaustion(turn, IPV6_LEASE, station)
             return
         key = ipv6_lease_key(prefix)
         held = self._state.database.live(key, turn.now)
         valid = self._state.config.ra.valid_lifetime
         if held is None:
+            self._leases.report_shortage(turn, IPV6_LEASE)
             self._leases.grant(turn, key, station, self._life)
             self._unwritten.add(station)
             if self._peering.peers:

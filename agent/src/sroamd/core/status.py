@@ -8,8 +8,8 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from sroamd import __version__
 from sroamd.addresses import NO_MAC, Mac, NodeId
 from sroamd.core.database import Datum, is_lease
-from sroamd.core.leases import STATION_PREFIX_LENGTH
 from sroamd.core.node import Node
+from sroamd.core.pools import STATION_PREFIX_LENGTH
 from sroamd.wire.cursor import DecodeError
 from sroamd.wire.datum import (
     ASSOCIATION,
