@@ -10,7 +10,7 @@ from sroamd.constants import HANDSHAKE_TIMEOUT, PEER_BUFFER_MAX
 from sroamd.core.events import Event, PeerBlocked, PeerId, PeerReady, PeerSaidHello, PeerWritable, UpdatesReceived
 from sroamd.io.peer_admission import Arrival
 from sroamd.wire.cursor import DecodeError
-from sroamd.wire.flood import HANDSHAKE, Hello, StreamDecoder, Update
+from sroamd.wire.flood import HANDSHAKE, RESYNCHRONISATION, Hello, StreamDecoder, Update
 
 if TYPE_CHECKING:
     from sroamd.io.peer_transport import PeerTransport
@@ -67,7 +67,7 @@ class PeerConnection(asyncio.BufferedProtocol):
             self.abort()
             return
         self._deadline = self._owner.loop.call_later(HANDSHAKE_TIMEOUT, self._handshake_late)
-        self._transport.write(HANDSHAKE)
+        self._transport.write(HANDSHAKE if self.dialled else HANDSHAKE + RESYNCHRONISATION)
 
     def get_buffer(self, sizehint: int) -> bytearray:
         return self._owner.read_buffer

@@ -27,6 +27,12 @@ TLV_UPDATE = 2
 TLV_HANDSHAKE = 44
 TLV_HELLO = 128
 
+# Pad1s after the handshake, from whoever has been dialled. The C daemon dials again with what was in its buffer: half a
+# TLV, or a length that every refused connection has made one lower, and so many octets of the new stream are lost to
+# it. From the fifth on it would take the middle of a TLV for its beginning, and flood what it reads there. Padding of
+# the longest TLV's size brings it back into step.
+RESYNCHRONISATION = bytes(257)
+
 KEY_AND_VALUE_MAX = 248  # the length of a TLV is one octet, and an Update's own fields take seven
 LIFETIME_MAX = 0x7FFFFFFF  # the C daemon reads the field as a signed int: beyond this it would see the past
 NAME_MAX = 63  # octets of UTF-8
@@ -119,7 +125,7 @@ def _decode_hello(body: bytes) -> Hello | None:
 class StreamDecoder:
     """One direction of one connection. A new connection gets a new decoder: nothing may survive a close.
 
-    `ignored` counts TLVs skipped on purpose (padding, repeated handshakes, types and Hello versions of the future),
+    `ignored` counts TLVs skipped on purpose (PadN, repeated handshakes, types and Hello versions of the future),
     `malformed` those dropped because their inside does not fit their length. Neither disturbs what follows. Only a
     wrong handshake is fatal, and stays so. What waits for its rest is shorter than one TLV, i.e. at most 256 octets.
     """
@@ -155,8 +161,7 @@ class StreamDecoder:
         while at < end:
             kind = data[at]
             if kind == TLV_PAD1:
-                self.ignored += 1
-                at += 1
+                at = end - len(data[at:].lstrip(b"\0"))
                 continue
             if at + _TLV_HEADER > end:
                 break
