@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum, auto
+from enum import IntEnum, auto
 from heapq import heapify, heappop, heappush
 from typing import NamedTuple
 
@@ -11,7 +11,9 @@ from sroamd.core.values import Prefix
 Subject = bytes | int | Prefix | None  # what a job is about; a station's MAC is bytes too
 
 
-class Job(Enum):
+class Job(IntEnum):
+    """Numbers, since they are hashed at every step and a plain Enum does that in Python."""
+
     EXPIRE = auto()  # subject: key of a datum
     REFRESH_CLAIM = auto()  # station
     REFRESH_NODE = auto()  # None
@@ -61,18 +63,19 @@ class Agenda:
         self._valid.pop((job, subject), None)
 
     def next_at(self) -> float | None:
-        self._drop_invalid()
-        return self._heap[0].at if self._heap else None
+        heap, valid = self._heap, self._valid
+        while heap:
+            entry = heap[0]
+            if valid.get((entry.job, entry.subject)) is entry:
+                return entry.at
+            heappop(heap)
+        return None
 
     def pop_due(self, now: float) -> Entry | None:
         """The earliest entry whose time has come, taken out; None when there is none."""
-        self._drop_invalid()
-        if not self._heap or self._heap[0].at > now:
+        at = self.next_at()
+        if at is None or at > now:
             return None
         entry = heappop(self._heap)
         del self._valid[entry.job, entry.subject]
         return entry
-
-    def _drop_invalid(self) -> None:
-        while self._heap and self._valid.get((self._heap[0].job, self._heap[0].subject)) is not self._heap[0]:
-            heappop(self._heap)

@@ -129,11 +129,12 @@ class Database:
 
     def merge(self, update: Update, now: float) -> Outcome:
         """Take what a peer says. Never raises: what does not fit is `Refused`."""
-        try:
-            check_datum(update.key, update.value)
-        except DecodeError:
-            return self._refuse("flood.malformed-datum")
         held = self._data.get(update.key)
+        if held is None or held.value != update.value:
+            try:
+                check_datum(update.key, update.value)
+            except DecodeError:
+                return self._refuse("flood.malformed-datum")
         life = min(update.lifetime, life_cap(update.key))
         incoming = Datum(update.key, update.seqno, update.value, now + life)
         if held is None:

@@ -67,8 +67,9 @@ class Node:
         while turn.unreacted:
             self._changed(turn, turn.unreacted.pop())
         self.nodes.watch(turn)
-        self.leases.follow(turn.touched, turn.now)
-        self.routes.reconcile(turn, all_listed=self.associations.all_listed)
+        if turn.touched:
+            self.leases.follow(turn.touched, turn.now)
+            self.routes.reconcile(turn, all_listed=self.associations.all_listed)
         self.peering.flush(turn)
         return turn.effects()
 

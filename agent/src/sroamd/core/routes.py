@@ -75,7 +75,7 @@ class Routes:
             return  # what is in the kernel is not known yet; the list touches everything
         for key in sorted(turn.touched):  # not in the order of a set, which changes from process to process
             prefix = lease_prefix(key)
-            if prefix in self._adopted:
+            if self._adopted and prefix in self._adopted:
                 if not self._is_decided(key, turn.now, all_listed):
                     continue
                 self._adopted.discard(prefix)
@@ -146,7 +146,7 @@ class Routes:
         self._state.agenda.set(Job.DEMOTED, prefix, until)
 
     def _forget_demotion(self, prefix: Prefix) -> None:
-        if self._demoted.pop(prefix, None) is not None:
+        if self._demoted and self._demoted.pop(prefix, None) is not None:
             self._state.agenda.clear(Job.DEMOTED, prefix)
 
 

@@ -36,6 +36,11 @@ class State:
 
 
 class Turn:
+    __slots__ = (
+        "_state", "broken", "changed", "made", "notes", "now", "owed", "said", "ticket", "to_store", "told", "touched",
+        "unreacted",
+    )  # fmt: skip
+
     def __init__(self, state: State, now: float) -> None:
         self.now = now
         self.changed: dict[bytes, PeerId | None] = {}  # keys to flood, and the peer that has it already

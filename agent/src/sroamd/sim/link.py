@@ -60,29 +60,29 @@ class Connection:
 
     # -- sending
 
-    def send(self, sender: End, messages: Sequence[Message], more: bool = False) -> None:
-        """What the core of `sender` wants to tell the other end."""
+    def send(self, sender: End, messages: tuple[Message, ...], more: bool = False) -> None:
+        """What the core of `sender` wants to tell the other end: Updates, or one message of another kind."""
         if not sender.is_open:
             return
-        side = self.ends.index(sender)
-        sender.in_flight += UPDATE_OCTETS * len(messages)
+        network, weight = self._network, UPDATE_OCTETS * len(messages)
+        side = 0 if sender is self.ends[0] else 1
+        sender.in_flight += weight
         sender.wants_more |= more
-        updates = sum(isinstance(message, Update) for message in messages)
+        updates = len(messages) if type(messages[0]) is Update else 0
         if self.ends[0].machine is not self.ends[1].machine:
-            self._network.sent += updates  # who dials itself fills no link
-        self._network.updates_in_flight += updates
-        if self._network.octets:
-            octets = b"".join(encode(message) for message in messages)
-            cut = self._rng.randrange(len(octets) + 1)
-            parts: list[object] = [part for part in (octets[:cut], octets[cut:]) if part]
+            network.sent += updates  # who dials itself fills no link
+        network.updates_in_flight += updates
+        if network.octets:
+            octets = b"".join(map(encode, messages))
+            cut = self._rng.randrange(len(octets))
+            if cut:
+                self._put(side, (octets[:cut], 0, 0))
+            self._put(side, (octets[cut:], weight, updates))
         else:
-            parts = [tuple(messages)]
-        for number, part in enumerate(parts):
-            last = number == len(parts) - 1
-            self._put(side, (part, UPDATE_OCTETS * len(messages) if last else 0, updates if last else 0))
+            self._put(side, (messages, weight, updates))
         if sender.in_flight > constants.PEER_BUFFER_MAX:
             self.abort()
-        elif sender.in_flight > self._network.buffer and not sender.told_blocked:
+        elif sender.in_flight > network.buffer and not sender.told_blocked:
             sender.told_blocked = True
             self._time.after(0.0, self._tell, sender, PeerBlocked(sender.peer))
 
@@ -115,9 +115,9 @@ class Connection:
                 else:
                     receiver.machine.deliver(UpdatesReceived(receiver.peer, group))
         if (
-            sender.alive
-            and (sender.wants_more or sender.told_blocked)
+            (sender.wants_more or sender.told_blocked)
             and sender.in_flight <= self._network.buffer // 2
+            and sender.alive
         ):
             sender.wants_more = sender.told_blocked = False
             sender.machine.deliver(PeerWritable(sender.peer))
@@ -164,8 +164,10 @@ def encode(message: Message) -> bytes:
     return flood.encode_update(message) if isinstance(message, Update) else flood.encode_hello(message)
 
 
-def grouped(messages: Sequence[Message]) -> list[Hello | tuple[Update, ...]]:
+def grouped(messages: Sequence[Message]) -> Sequence[Hello | tuple[Update, ...]]:
     """Updates that come together are one event, as in the real transport."""
+    if isinstance(messages, tuple):
+        return (messages,) if type(messages[0]) is Update else messages
     groups: list[Hello | tuple[Update, ...]] = []
     run: list[Update] = []
     for message in messages:

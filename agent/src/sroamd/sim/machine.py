@@ -51,7 +51,7 @@ class Machine:
             address for address in (config.node.router_ipv4, config.node.router_ipv6) if address is not None
         )
         self._rng = Random(seed)
-        time = world.time
+        self._time = time = world.time
         self.disk = VirtualDisk(time, Random(self._rng.getrandbits(64)), world.scenario.disk_delay)
         self.kernel = VirtualKernel(time, lambda prefix, kind: world.route_changed(self, prefix, kind))
         self.hostapd = VirtualHostapd(time, Random(self._rng.getrandbits(64)), INTERFACE) if config.interfaces else None
@@ -153,7 +153,7 @@ class Machine:
         """Handled at once, or when a slow machine comes to it; never within the handling of another."""
         if self.node is None:
             return
-        self._waiting.append((self.world.time.now, event))
+        self._waiting.append((self._time.now, event))
         if self._busy:
             return
         self._busy = True
@@ -176,18 +176,20 @@ class Machine:
             self.world.time.after(self._service_time(), self._next, process)
 
     def _handle_next(self) -> None:
-        node = self.node
+        node, at, trace = self.node, self._time.now, self.world.trace
         assert node is not None
         arrived_at, event = self._waiting.popleft()
-        self.lag = self.world.time.now - arrived_at
-        self.world.trace.event(self.world.time.now, self.name, event)
-        now = self.clock()
+        self.lag = at - arrived_at
+        trace.event(at, self.index, self.name, event)
+        now = (at - self._booted_at) * self.rate
         if type(event) is Tick:
             deadline = node.next_deadline()
             now = now if deadline is None or deadline - now > 1e-6 else max(now, deadline)
-        for effect in node.handle(event, now):
-            self.world.trace.effect(self.world.time.now, self.name, effect)
-            self._apply(effect)
+        effects = node.handle(event, now)
+        if effects:
+            trace.effects(at, self.name, effects)
+            for effect in effects:
+                self._apply(effect)
         self._arm()
 
     # -- the one timer
@@ -197,10 +199,10 @@ class Machine:
         deadline = self.node.next_deadline()
         if deadline is None:
             return
-        when = max(self.world.time.now, self._booted_at + deadline / self.rate)
+        when = max(self._time.now, self._booted_at + deadline / self.rate)
         if self._armed is None or when < self._armed:
             self._armed = when
-            self.world.time.at(when, self._timer, self.process, when)
+            self._time.at(when, self._timer, self.process, when)
 
     def _timer(self, process: int, when: float) -> None:
         if process != self.process or self.node is None or when != self._armed:
@@ -220,6 +222,12 @@ class Machine:
 
     def _apply(self, effect: does.Effect) -> None:
         match effect:
+            case does.SendUpdates(peer, updates, more):
+                if peer in self.connections:
+                    connection, end = self.connections[peer]
+                    connection.send(end, updates, more)
+            case does.Note():
+                pass
             case does.InstallRoute(route):
                 self.kernel.install(route)
                 if route.kind is RouteKind.HERE:
@@ -228,10 +236,6 @@ class Machine:
                 self.kernel.remove(prefix)
             case does.WatchNextHops(addresses):
                 self.kernel.watch(addresses)
-            case does.SendUpdates(peer, updates, more):
-                if peer in self.connections:
-                    connection, end = self.connections[peer]
-                    connection.send(end, updates, more)
             case does.SendHello(peer, hello):
                 if peer in self.connections:
                     connection, end = self.connections[peer]
@@ -245,8 +249,6 @@ class Machine:
                 self.disk.put(data, ticket, self.wall())
             case does.ForgetLeases(keys):
                 self.disk.forget(keys)
-            case does.Note():
-                pass
             case does.Stop():
                 self.world.time.after(0.0, self._stop)
             case _:

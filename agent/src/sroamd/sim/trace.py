@@ -1,19 +1,26 @@
-"""What happened, in words; and a hash of it, so that two runs can be compared without keeping either."""
+"""What happened: a hash of it in every run, so that two runs can be compared without keeping either; words on demand.
+
+The hash is over the time, node and kind of every event, the kinds of its effects, and what the world does to the nodes,
+in order. That is cheap, so that many seeds can be run, and two runs that differ in anything soon differ in it. Only a
+replay writes out the contents, which takes ten times as long and changes nothing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from array import array
+from collections.abc import Callable, Sequence
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from hashlib import blake2b
-from typing import Any
+from typing import Any, get_args
 
-from sroamd.core.effects import SendUpdates
-from sroamd.core.events import UpdatesReceived
+from sroamd.core.effects import Effect, SendUpdates
+from sroamd.core.events import Event, Tick, UpdatesReceived
 from sroamd.wire.flood import Update
 
-_QUIET = frozenset({"Tick"})
-_KEPT_MAX = 20_000
+KIND = {kind: number for number, kind in enumerate((*get_args(Event), *get_args(Effect)))}
+NODES_MAX = 1 << 16
+_CHUNK = 8192  # numbers that wait to be hashed
 
 
 def words(value: object) -> str:
@@ -65,16 +72,9 @@ def _update(update: Update) -> str:
 
 
 def _updates(event: UpdatesReceived | SendUpdates) -> str:
-    """Most of a run's lines. One flush sends the same updates to many, so they are kept for a while."""
-    text = _kept.get(event.updates)
-    if text is None:
-        if len(_kept) > _KEPT_MAX:
-            _kept.clear()
-        text = _kept[event.updates] = " ".join(map(_update, event.updates))
-    return f"{type(event).__name__}({event.peer} {text})"
+    return f"{type(event).__name__}({event.peer} {' '.join(map(_update, event.updates))})"
 
 
-_kept: dict[tuple[Update, ...], str] = {}
 _WRITERS: dict[type, Callable[[Any], str]] = {
     str: str,
     bytes: bytes.hex,
@@ -91,30 +91,46 @@ _WRITERS: dict[type, Callable[[Any], str]] = {
 
 
 class Trace:
-    """`say` prints each line, if given. Lines are hashed as they come and not kept."""
+    """`say` is called with each line, if given."""
 
     def __init__(self, say: Callable[[str], None] | None = None) -> None:
         self._hash = blake2b(digest_size=16)
+        self._numbers: list[float] = []
         self._say = say
-        self.lines = 0
+        self.lines = 0  # events, and what the world did
 
-    def event(self, now: float, who: str, event: object) -> None:
-        self._line(f"{now:12.6f} {who:<8} {words(event)}", type(event).__name__ in _QUIET)
+    def event(self, now: float, index: int, name: str, event: Event) -> None:
+        """The node of that number and name handles an event."""
+        self.lines += 1
+        self._numbers += (now, index + NODES_MAX * KIND[type(event)])
+        if len(self._numbers) > _CHUNK:
+            self._hash_numbers()
+        if self._say is not None and type(event) is not Tick:
+            self._say(f"{now:12.6f} {name:<8} {words(event)}")
 
-    def effect(self, now: float, who: str, effect: object) -> None:
-        self._line(f"{now:12.6f} {who:<8}   -> {words(effect)}", False)
+    def effects(self, now: float, name: str, effects: Sequence[Effect]) -> None:
+        """What it does then."""
+        self._numbers += [KIND[type(effect)] for effect in effects]
+        if self._say is not None:
+            for effect in effects:
+                self._say(f"{now:12.6f} {name:<8}   -> {words(effect)}")
 
     def world(self, now: float, text: str) -> None:
         """Something that the world does to the nodes."""
-        self._line(f"{now:12.6f} ** {text}", False)
+        self.lines += 1
+        self._hash_numbers()
+        line = f"{now:12.6f} ** {text}"
+        self._hash.update(line.encode())
+        if self._say is not None:
+            self._say(line)
 
     @property
     def digest(self) -> str:
         """32 hexadecimal digits."""
+        self._hash_numbers()
         return self._hash.hexdigest()
 
-    def _line(self, line: str, quiet: bool) -> None:
-        self.lines += 1
-        self._hash.update(line.encode())
-        if self._say is not None and not quiet:
-            self._say(line)
+    def _hash_numbers(self) -> None:
+        if self._numbers:
+            self._hash.update(array("d", self._numbers).tobytes())
+            self._numbers.clear()

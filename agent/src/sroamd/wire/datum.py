@@ -12,6 +12,7 @@ Types that we do not know are flooded on untouched, as the C daemon does with ou
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from sroamd.addresses import Mac, NodeId
@@ -57,6 +58,8 @@ def _check_key(key: bytes, *types: int) -> None:
         raise DecodeError(f"{key.hex()} is no key of type {' or '.join(map(str, types))}")
 
 
+# Nearly every step of a lease asks for it, and the ipaddress module takes microseconds. As many as an AP has at hand.
+@lru_cache(maxsize=8192)
 def lease_prefix(key: bytes) -> IPv4Network | IPv6Network:
     """What the lease routes: a /32 or a /64. DecodeError if this is not the key of a lease."""
     _check_key(key, IPV4_LEASE, IPV6_LEASE)
