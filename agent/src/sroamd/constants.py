@@ -81,6 +81,18 @@ PEERS_MAX = 64
 HANDSHAKE_TIMEOUT = 5.0
 PEER_BUFFER_MAX = 1 << 20  # octets not yet taken by a peer, beyond which it is cut and resynchronised
 
+# The census (sroamctl check). It is a convenience: whatever does not fit into these limits is dropped and counted.
+CENSUS_QUESTIONS_MAX = 4096  # questions remembered, so that each is answered once and answers find their way back
+CENSUS_QUESTION_LIFE = 10.0  # how long they find it; longer than a look takes
+CENSUS_WAYS_MAX = 4096  # nodes of which we remember which peer leads there
+# From one peer. A question to everybody costs a message on every link and an answer of every node; one check asks up to
+# four of them. A question to one node takes the way that its last answer came, and costs a message a hop.
+CENSUS_EVERYBODY_RATE, CENSUS_EVERYBODY_BURST = 8.0, 64
+CENSUS_TARGETED_RATE, CENSUS_TARGETED_BURST = 2048.0, 2048
+CENSUS_BUCKET_MAX = 256  # data of a bucket that are listed; a full database has 49 in each, so more are no accident
+CENSUS_NODES_MAX = 1024  # nodes that answer one question to everybody, and that one check tells apart
+CHECKS_MAX = 4  # that run at a time
+
 # Tables (what one node may hold; 256 MB of memory)
 DATABASE_MAX = 200_000
 STATIONS_MAX = 2_000

@@ -221,6 +221,9 @@ class Lab:
                     self._queue.append((host, ev.PeerWritable(peer)))
             case do.SendHello(peer, hello):
                 self._send(host, peer, ev.PeerSaidHello(host.number, hello))
+            case do.SendCensus(peer, messages):
+                for message in messages:
+                    self._send(host, peer, ev.CensusReceived(host.number, message))
             case do.StoreLeases(data, ticket):
                 host.disk.update({datum.key: (datum, self.now) for datum in data})
                 if ticket is not None and host.disk_is_slow:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sroamd.addresses import BROADCAST, NO_MAC, Mac, NodeId
 from sroamd.core import events as ev
 from sroamd.core.values import NextHop, Route, RouteKind, StoredDatum
+from sroamd.wire.census import Answer, Held, Question
 from sroamd.wire.datum import NodeRecord, association_key, ipv4_lease_key, ipv6_lease_key, node_key
 from sroamd.wire.dhcpv4 import DhcpMessage, MessageType
 from sroamd.wire.flood import Hello, Update
@@ -71,6 +72,32 @@ messages = st.builds(
     giaddr=ipv4,
     options=options,
 )
+nonces = st.sampled_from((bytes(8), b"12345678"))
+parts = st.integers(0, 3).flatmap(lambda depth: st.tuples(st.just(depth), st.integers(0, 16**depth - 1)))
+digests = st.sampled_from((bytes(128), b"\xff" * 128))
+held = st.builds(
+    Held,
+    nonces,
+    st.integers(0, 65535),
+    st.integers(0, 2**32 - 1),
+    st.binary(min_size=1, max_size=9),
+    st.binary(max_size=9),
+)
+census = st.builds(Question, node_ids, nonces, st.none(), st.just(0), st.just(0)) | parts.flatmap(
+    lambda part: (
+        st.builds(Question, node_ids, nonces, node_ids, st.just(part[0]), st.just(part[1]))
+        | st.builds(
+            Answer,
+            node_ids,
+            nonces,
+            node_ids,
+            st.just(part[0]),
+            st.just(part[1]),
+            st.integers(0, 300),
+            *((st.just(b""), st.none() | held) if part[0] == 3 else (digests,)),
+        )
+    )
+)
 next_hops = st.builds(NextHop, interfaces, st.none() | ipv4 | ipv6)
 routes = st.builds(Route, prefixes, st.sampled_from(RouteKind), next_hops)
 stored = st.builds(
@@ -103,6 +130,8 @@ events = st.one_of(
         st.builds(Hello, node_ids, st.integers(0, 65535), st.binary(min_size=8, max_size=8), st.integers(0), texts),
     ),
     st.builds(ev.UpdatesReceived, peers, st.lists(updates, max_size=4).map(tuple)),
+    st.builds(ev.CensusReceived, peers, census),
+    st.builds(ev.CheckRequested, st.integers(0, 9)),
     st.builds(ev.PeerBlocked, peers),
     st.builds(ev.PeerWritable, peers),
     st.builds(ev.PeerClosed, peers),

@@ -18,6 +18,7 @@ from sroamd.io.executor import ROUTE_RETRY_MAX, Executor, Observer, Process, des
 from sroamd.io.frames import FrameEffect
 from sroamd.io.netlink import NetlinkError
 from sroamd.io.route_socket import Change, Failure
+from sroamd.wire.census import Answer, Question
 from sroamd.wire.dhcpv4 import DhcpMessage, MessageType
 from sroamd.wire.flood import Hello, Update
 from sroamd.wire.icmpv6 import RouterAdvertisement
@@ -26,6 +27,7 @@ from tests.io.events import Collector
 STATION = Mac.parse("02:00:00:00:00:07")
 GATEWAY, GATEWAY6 = IPv4Address("192.0.2.1"), IPv6Address("fe80::1")
 UPDATE = Update(1, 60, b"\2" + STATION, bytes(8))
+QUESTION = Question(NodeId(bytes(8)), bytes(8), None, 0, 0)
 HELLO = Hello(NodeId(bytes(8)), 3, bytes(8), 0, "ap1")
 
 
@@ -57,6 +59,12 @@ class World:
 
     def send_hello(self, peer: PeerId, hello: Hello) -> None:
         self.done.append(("hello", peer, hello))
+
+    def send_census(self, peer: PeerId, messages: tuple[Question | Answer, ...]) -> None:
+        self.done.append(("census", peer, messages))
+
+    def tell(self, news: effects.CheckProgressed | effects.CheckEnded) -> None:
+        self.done.append(("check", news))
 
     def close(self, peer: PeerId, reason: str) -> None:
         self.done.append(("close", peer, reason))
@@ -93,7 +101,14 @@ def executor(world: World) -> Executor:
     process = Process(world.later, world.stop)
     points = {"wlan0": world}
     return Executor(
-        routes=world, watch=world, peers=world, frames=world, access_points=points, store=world, process=process
+        routes=world,
+        watch=world,
+        peers=world,
+        frames=world,
+        access_points=points,
+        store=world,
+        checks=world,
+        process=process,
     )
 
 
@@ -117,6 +132,8 @@ WATCHED = frozenset({IPv4Address("10.255.0.2")})
         *((frame, ("frame", frame)) for frame in FRAMES),
         (effects.SendUpdates(3, (UPDATE,), True), ("updates", 3, (UPDATE,), True)),
         (effects.SendHello(3, HELLO), ("hello", 3, HELLO)),
+        (effects.SendCensus(3, (QUESTION,)), ("census", 3, (QUESTION,))),
+        (effects.CheckEnded(4, None), ("check", effects.CheckEnded(4, None))),
         (effects.ClosePeer(3, "full"), ("close", 3, "full")),
         (effects.PollStation("wlan0", STATION), ("poll", STATION)),
         (effects.Disassociate("wlan0", STATION), ("disassociate", STATION)),

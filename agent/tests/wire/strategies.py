@@ -8,7 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from sroamd.addresses import Mac, NodeId
-from sroamd.wire import arp, dhcpv4, ethernet, flood, icmpv6, udp4
+from sroamd.wire import arp, census, dhcpv4, ethernet, flood, icmpv6, udp4
 from sroamd.wire.datum import NodeRecord
 
 thorough = settings(max_examples=120, deadline=None)
@@ -16,6 +16,7 @@ thorough = settings(max_examples=120, deadline=None)
 against_scapy = settings(max_examples=40, deadline=None)
 
 u8 = st.integers(0, 0xFF)
+u4 = st.integers(0, 0xF)
 u16 = st.integers(0, 0xFFFF)
 u32 = st.integers(0, 0xFFFFFFFF)
 macs = st.binary(min_size=6, max_size=6).map(Mac)
@@ -39,6 +40,14 @@ def _keyed(key: bytes) -> st.SearchStrategy[flood.Update]:
 
 updates = st.binary(min_size=1, max_size=flood.KEY_AND_VALUE_MAX).flatmap(_keyed)
 hellos = st.builds(flood.Hello, node_ids, u16, st.binary(min_size=8, max_size=8), u32, names)
+nonces = st.binary(min_size=8, max_size=8)
+questions = st.builds(
+    census.Question, node_ids, nonces, node_ids.filter(any), st.just(3), st.integers(0, 4095)
+) | st.builds(census.Question, node_ids, nonces, st.none(), st.just(0), st.just(0))
+_held = st.builds(census.Held, nonces, u16, u32, st.binary(min_size=1, max_size=census.KEY_MAX), st.binary(max_size=48))
+answers = st.builds(
+    census.Answer, node_ids, nonces, node_ids, st.just(3), st.integers(0, 4095), u32, held=st.none() | _held
+) | st.builds(census.Answer, node_ids, nonces, node_ids, st.just(1), u4, u32, st.binary(min_size=128, max_size=128))
 node_records = st.builds(
     NodeRecord,
     names,

@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 
 from sroamd.addresses import Mac, NodeId
 from sroamd.wire import arp, datum, dhcpv4, ethernet, icmpv6, udp4
+from sroamd.wire.census import encode as encode_census
 from sroamd.wire.cursor import DecodeError
 from sroamd.wire.flood import HANDSHAKE, StreamDecoder, encode_hello, encode_update
 from tests.wire.strategies import (
+    answers,
     arp_packets,
     datagrams,
     dhcp_messages,
@@ -23,6 +25,7 @@ from tests.wire.strategies import (
     hellos,
     link_local,
     node_records,
+    questions,
     thorough,
     updates,
 )
@@ -55,9 +58,9 @@ PARSERS: dict[str, tuple[Decode, st.SearchStrategy[bytes]]] = {
     "node key": (datum.node_id, st.just(datum.node_key(NodeId(bytes(8))))),
     "flood": (
         _flood,
-        st.lists(updates.map(encode_update) | hellos.map(encode_hello), max_size=3).map(
-            lambda tlvs: HANDSHAKE + b"".join(tlvs)
-        ),
+        st.lists(
+            updates.map(encode_update) | hellos.map(encode_hello) | (questions | answers).map(encode_census), max_size=3
+        ).map(lambda tlvs: HANDSHAKE + b"".join(tlvs)),
     ),
 }
 every_parser = pytest.mark.parametrize("name", PARSERS)

@@ -25,6 +25,7 @@ class Job(IntEnum):
     DEMOTED = auto()  # prefix
     ADOPTED = auto()  # None
     HELLO = auto()  # peer
+    CHECK = auto()  # its ticket
 
 
 class Entry(NamedTuple):

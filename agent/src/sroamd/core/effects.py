@@ -7,8 +7,10 @@ from enum import Enum
 from ipaddress import IPv4Address, IPv6Address
 
 from sroamd.addresses import Mac
+from sroamd.core.check_result import CheckProgress, CheckResult
 from sroamd.core.events import PeerId
 from sroamd.core.values import Prefix, Route, StoredDatum
+from sroamd.wire.census import Answer, Question
 from sroamd.wire.dhcpv4 import DhcpMessage
 from sroamd.wire.flood import Hello, Update
 from sroamd.wire.icmpv6 import RouterAdvertisement
@@ -51,6 +53,12 @@ class SendUpdates:
 class SendHello:
     peer: PeerId
     hello: Hello
+
+
+@dataclass(frozen=True, slots=True)
+class SendCensus:
+    peer: PeerId
+    messages: tuple[Question | Answer, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +164,20 @@ class ForgetLeases:
 # -- people
 
 
+@dataclass(frozen=True, slots=True)
+class CheckProgressed:
+    ticket: int
+    progress: CheckProgress
+
+
+@dataclass(frozen=True, slots=True)
+class CheckEnded:
+    """`result` None: too many checks run already."""
+
+    ticket: int
+    result: CheckResult | None
+
+
 class Level(Enum):
     ERROR = "error"
     WARNING = "warning"
@@ -182,6 +204,7 @@ Effect = (
     | WatchNextHops
     | SendUpdates
     | SendHello
+    | SendCensus
     | ClosePeer
     | SendGratuitousArp
     | SendNeighborAdvertisement
@@ -193,6 +216,8 @@ Effect = (
     | SendRouterAdvertisement
     | StoreLeases
     | ForgetLeases
+    | CheckProgressed
+    | CheckEnded
     | Note
     | Stop
 )

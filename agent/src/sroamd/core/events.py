@@ -8,6 +8,7 @@ from ipaddress import IPv4Address, IPv6Address
 from sroamd.addresses import Mac
 from sroamd.config import Config
 from sroamd.core.values import NextHop, Route, StoredDatum
+from sroamd.wire.census import Answer, Question
 from sroamd.wire.dhcpv4 import DhcpMessage
 from sroamd.wire.flood import Hello, Update
 from sroamd.wire.icmpv6 import RouterSolicitation
@@ -93,6 +94,14 @@ class UpdatesReceived:
 
 
 @dataclass(frozen=True, slots=True)
+class CensusReceived:
+    """A question that goes round, or an answer on its way back to who asked."""
+
+    peer: PeerId
+    message: Question | Answer
+
+
+@dataclass(frozen=True, slots=True)
 class PeerBlocked:
     """The peer does not take what was sent; send no more until `PeerWritable`."""
 
@@ -160,6 +169,16 @@ class LeasesStored:
     durable: bool = True
 
 
+# -- operators
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRequested:
+    """Compare this node's database with all others'; `CheckEnded` with this ticket follows seconds later."""
+
+    ticket: int
+
+
 # -- the process
 
 
@@ -180,7 +199,7 @@ class StopRequested:
 
 FromStations = StationAuthorized | StationLeft | StationsListed | ProbeAnswered | DhcpReceived | RouterSolicited
 
-FromPeers = PeerReady | PeerSaidHello | UpdatesReceived | PeerBlocked | PeerWritable | PeerClosed
+FromPeers = PeerReady | PeerSaidHello | UpdatesReceived | CensusReceived | PeerBlocked | PeerWritable | PeerClosed
 
 FromHost = (
     KernelRoutesListed
@@ -189,6 +208,7 @@ FromHost = (
     | InterfaceChanged
     | LeasesLoaded
     | LeasesStored
+    | CheckRequested
     | Tick
     | ConfigReloaded
     | StopRequested

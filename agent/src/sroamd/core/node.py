@@ -18,6 +18,7 @@ from sroamd.core import events
 from sroamd.core.agenda import Entry, Job
 from sroamd.core.announcements import Announcements
 from sroamd.core.associations import Associations
+from sroamd.core.census import Census
 from sroamd.core.database import Database, Datum, Inserted, Refreshed, Refused, Replaced, Same, Stale, is_lease
 from sroamd.core.dhcp_server import DhcpServer
 from sroamd.core.effects import Effect, ForgetLeases, Level, Stop
@@ -41,6 +42,7 @@ class Node:
         self.leases = Leases(self.state, self.nodes)
         self.associations = Associations(self.state, self.leases)
         self.peering = Peering(self.state)
+        self.census = Census(self.state, self.peering, self.nodes)
         self.routes = Routes(self.state, self.nodes)
         self.announcements = Announcements(self.state)
         self.tickets = Tickets()
@@ -54,7 +56,8 @@ class Node:
 
     @property
     def counters(self) -> Counter[str]:
-        return self.database.counters + self.dhcp_server.counters + self.router_advertiser.counters
+        parts = self.database, self.dhcp_server, self.router_advertiser, self.census
+        return sum((part.counters for part in parts), Counter())
 
     def next_deadline(self) -> float | None:
         """When to send a `Tick`, on the clock of `now`."""
@@ -71,6 +74,7 @@ class Node:
             self.leases.follow(turn.touched, turn.now)
             self.routes.reconcile(turn, all_listed=self.associations.all_listed)
         self.peering.flush(turn)
+        self.census.checks.settle()
         return turn.effects()
 
     # -- events
@@ -111,12 +115,15 @@ class Node:
                 self.peering.ready(turn, peer, name)
             case events.PeerSaidHello(peer, hello):
                 self.peering.said_hello(turn, peer, hello)
+            case events.CensusReceived(peer, message):
+                self.census.heard(turn, peer, message)
             case events.PeerBlocked(peer):
                 self.peering.blocked(peer)
             case events.PeerWritable(peer):
                 self.peering.writable(peer)
             case events.PeerClosed(peer):
                 self.peering.closed(turn, peer)
+                self.census.closed(peer)
             case _:
                 assert_never(event)
 
@@ -135,6 +142,8 @@ class Node:
                 self._loaded(turn, event)
             case events.LeasesStored(ticket, durable):
                 self._stored(turn, ticket, durable)
+            case events.CheckRequested(ticket):
+                self.census.checks.start(turn, ticket)
             case events.Tick():
                 self._tick(turn)
             case events.ConfigReloaded(config):
@@ -253,6 +262,8 @@ class Node:
                 self._expire(turn, key)
             case bytes() as key:
                 self._raise(turn, key)
+            case int() as ticket if entry.job is Job.CHECK:
+                self.census.checks.due(turn, ticket)
             case int() as peer:
                 self.peering.hello_due(turn, peer)
             case None if entry.job is Job.REFRESH_NODE:

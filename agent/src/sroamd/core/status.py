@@ -10,21 +10,10 @@ from sroamd.addresses import NO_MAC, Mac, NodeId
 from sroamd.core.database import Datum, is_lease
 from sroamd.core.node import Node
 from sroamd.core.pools import STATION_PREFIX_LENGTH
-from sroamd.wire.cursor import DecodeError
-from sroamd.wire.datum import (
-    ASSOCIATION,
-    IPV4_LEASE,
-    IPV6_LEASE,
-    NODE,
-    NodeRecord,
-    association_station,
-    ipv4_lease_key,
-    lease_prefix,
-    node_id,
-)
+from sroamd.core.words import kind_of, meaning, subject
+from sroamd.wire.datum import ASSOCIATION, IPV4_LEASE, IPV6_LEASE, association_station, ipv4_lease_key, lease_prefix
 
 Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
-KINDS = {IPV4_LEASE: "ipv4", IPV6_LEASE: "ipv6", ASSOCIATION: "association", NODE: "node"}
 
 
 class NotFound(Exception):
@@ -149,32 +138,13 @@ def database(node: Node, now: float) -> Json:
 
 
 def _datum(node: Node, datum: Datum, now: float) -> dict[str, Json]:
-    kind = datum.key[0]
-    key, value = datum.key[1:].hex(), datum.value.hex()
-    if is_lease(datum.key):
-        prefix = lease_prefix(datum.key)
-        key = str(prefix.network_address if kind == IPV4_LEASE else prefix)
-        value = "declined" if datum.value == NO_MAC else str(Mac(datum.value))
-    elif kind == ASSOCIATION:
-        key = str(association_station(datum.key))
-        value = node.nodes.name(NodeId(datum.value)) if datum.value else "gone"
-    elif kind == NODE:
-        key, value = str(node_id(datum.key)), _record(datum.value)
     return {
-        "kind": KINDS.get(kind, str(kind)),
-        "key": key,
-        "value": value,
+        "kind": kind_of(datum.key),
+        "key": subject(datum.key),
+        "value": meaning(node.nodes, datum.key, datum.value),
         "seqno": datum.seqno,
         "remaining": datum.remaining(now),
     }
-
-
-def _record(value: bytes) -> str:
-    try:
-        record = NodeRecord.decode(value)
-    except DecodeError:
-        return value.hex()
-    return " ".join(str(part) for part in (record.name, record.router_ipv4, record.router_ipv6) if part)
 
 
 def peers(node: Node, now: float) -> Json:

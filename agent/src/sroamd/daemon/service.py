@@ -13,6 +13,8 @@ import os
 import random
 import signal
 from collections import Counter
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -21,10 +23,13 @@ from sroamd import config_file
 from sroamd.addresses import NodeId
 from sroamd.config import Config, IpAddress, IpNetwork
 from sroamd.core import status
+from sroamd.core.check_json import progress_json, result_json
+from sroamd.core.effects import CheckProgressed
 from sroamd.core.events import ConfigReloaded, LeasesLoaded, StopRequested
 from sroamd.core.node import Node
 from sroamd.daemon import logs, reload
 from sroamd.daemon.runtime import Runtime
+from sroamd.io.check_desk import CheckDesk
 from sroamd.io.control import ControlServer
 from sroamd.io.executor import Executor, Observer, Process
 from sroamd.io.hostapd import HostapdMonitor
@@ -67,7 +72,9 @@ class Service:
         self._peers = PeerTransport(flood, names, emit, client_prefixes=prefixes, gateways=gateways)
         self._packets = PacketSockets([] if observe else names, config.network.ipv4_gateway, self._watch.lookup, emit)
         self._routes = None if observe else RouteSocket(self._watch.index_of)
-        self._control = None if observe else ControlServer(config.control.socket, self._answer)
+        self._checks = CheckDesk(emit)
+        slow = {"check": self._check}
+        self._control = None if observe else ControlServer(config.control.socket, self._answer, slow)
         directory = str(Path(config.control.socket).parent)
         self._access_points = {
             interface.name: HostapdMonitor(interface.name, interface.hostapd_socket, directory, emit)
@@ -105,6 +112,7 @@ class Service:
             frames=self._packets,
             access_points=self._access_points,
             store=self._store,
+            checks=self._checks,
             process=process,
         )
 
@@ -197,6 +205,18 @@ class Service:
         if topic == "status" and isinstance(answer, dict):
             answer["counters"] = dict(sorted(self._counters().items()))
         return answer
+
+    async def _check(self) -> AsyncGenerator[dict[str, object], None]:
+        """For the control socket: replies with the progress, the last with the result."""
+        node = self._runtime.node
+        async with aclosing(self._checks.check()) as news_of_it:
+            async for news in news_of_it:
+                if isinstance(news, CheckProgressed):
+                    yield {"progress": progress_json(news.progress)}
+                elif news.result is None:
+                    yield {"error": "too many checks run already", "code": "busy"}
+                else:
+                    yield {"result": result_json(node.state, node.nodes, news.result)}
 
     def _counters(self) -> Counter[str]:
         """The core's and every adapter's."""

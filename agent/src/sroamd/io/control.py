@@ -3,6 +3,10 @@
     {"topic": "where", "argument": "192.0.2.7"}      ->  {"result": {...}}
     {"topic": "where", "argument": "192.0.2.99"}     ->  {"error": "...", "code": "not-found"}
 
+A question whose answer takes its time ("check") is told how far it is, on lines before the result's:
+
+    {"topic": "check"}     ->  {"progress": {...}}  ...  {"result": {...}}
+
 Codes: not-found, unknown (no such topic), bad-request, busy, internal. A client may ask again on the same connection.
 It can only ask: nothing that is said here changes anything.
 """
@@ -16,7 +20,8 @@ import os
 import socket
 import stat
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from contextlib import aclosing
 from pathlib import Path
 
 from sroamd.core.status import NotFound, UnknownTopic
@@ -31,7 +36,9 @@ PIECE_SIZE = 32 * 1024  # characters encoded and written before everything else 
 PIECE_RECORDS = 200  # records encoded in one go
 MODE = 0o660
 
+Reply = dict[str, object]
 Answer = Callable[[str, str | None], object]
+SlowAnswer = Callable[[], AsyncGenerator[Reply, None]]
 
 
 class BadRequest(ValueError):
@@ -41,14 +48,16 @@ class BadRequest(ValueError):
 class ControlServer:
     """`answer(topic, argument)` gives the result, JSON-ready and not touched afterwards.
 
-    It may raise core.status.NotFound and UnknownTopic. `start` raises OSError if somebody listens at `path` already, or
-    something else than a socket stands there.
+    It may raise core.status.NotFound and UnknownTopic. `slow`: by topic, what gives replies one after another, the
+    result last. `start` raises OSError if somebody listens at `path` already, or something else than a socket stands
+    there.
     """
 
-    def __init__(self, path: str, answer: Answer) -> None:
+    def __init__(self, path: str, answer: Answer, slow: Mapping[str, SlowAnswer] | None = None) -> None:
         self.counters: Counter[str] = Counter()
         self._path = path
         self._answer = answer
+        self._slow = slow or {}
         self._server: asyncio.Server | None = None
         self._identity: tuple[int, int] | None = None
         self._clients: set[asyncio.Task[None]] = set()
@@ -98,24 +107,32 @@ class ControlServer:
             return False
         if not line:
             return False
-        await _write(writer, self._reply(line))
+        async with aclosing(self._replies(line)) as replies:
+            async for reply in replies:
+                await _write(writer, reply)
         return True
 
-    def _reply(self, line: bytes) -> dict[str, object]:
+    async def _replies(self, line: bytes) -> AsyncGenerator[Reply, None]:
+        """The last one is the answer."""
         self.counters["control.requests"] += 1
         try:
             topic, argument = parse_request(line)
-            return {"result": self._answer(topic, argument)}
+            if topic not in self._slow:
+                yield {"result": self._answer(topic, argument)}
+                return
+            async with aclosing(self._slow[topic]()) as replies:
+                async for reply in replies:
+                    yield reply
         except BadRequest as error:
             self.counters["control.bad_requests"] += 1
-            return {"error": str(error), "code": "bad-request"}
+            yield {"error": str(error), "code": "bad-request"}
         except NotFound as error:
-            return {"error": str(error), "code": "not-found"}
+            yield {"error": str(error), "code": "not-found"}
         except UnknownTopic as error:
-            return {"error": str(error), "code": "unknown"}
+            yield {"error": str(error), "code": "unknown"}
         except Exception:
             log.exception("cannot answer %r", line)
-            return {"error": "internal error; it is in the log", "code": "internal"}
+            yield {"error": "internal error; it is in the log", "code": "internal"}
 
 
 def parse_request(line: bytes) -> tuple[str, str | None]:
@@ -150,7 +167,7 @@ def encode(value: object) -> Iterator[str]:
         yield json.dumps(value)
 
 
-async def _write(writer: asyncio.StreamWriter, reply: dict[str, object]) -> None:
+async def _write(writer: asyncio.StreamWriter, reply: Reply) -> None:
     waiting: list[str] = []
     size = 0
     for piece in encode(reply):

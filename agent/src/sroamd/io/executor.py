@@ -21,6 +21,7 @@ from sroamd.core.values import StoredDatum
 from sroamd.io.frames import FrameEffect
 from sroamd.io.route_socket import Change, Failure
 from sroamd.printable import printable
+from sroamd.wire.census import Answer, Question
 from sroamd.wire.flood import Hello, Update
 
 log = logging.getLogger(__name__)
@@ -52,6 +53,8 @@ class Peers(Protocol):
 
     def send_hello(self, peer: PeerId, hello: Hello) -> None: ...
 
+    def send_census(self, peer: PeerId, messages: tuple[Question | Answer, ...]) -> None: ...
+
     def close(self, peer: PeerId, reason: str) -> None: ...
 
 
@@ -65,6 +68,12 @@ class AccessPoint(Protocol):
     def poll(self, station: Mac) -> None: ...
 
     def disassociate(self, station: Mac) -> None: ...
+
+
+class CheckDesk(Protocol):
+    """Where operators wait for their checks."""
+
+    def tell(self, news: effects.CheckProgressed | effects.CheckEnded) -> None: ...
 
 
 class LeaseStore(Protocol):
@@ -93,6 +102,7 @@ class Executor:
         frames: Frames,
         access_points: Mapping[str, AccessPoint],
         store: LeaseStore,
+        checks: CheckDesk,
         process: Process,
     ) -> None:
         self._routes = routes
@@ -101,6 +111,7 @@ class Executor:
         self._frames = frames
         self._access_points = access_points
         self._store = store
+        self._checks = checks
         self._process = process
         self._retry_delay = ROUTE_RETRY_MIN
         self._retry_armed = False
@@ -135,6 +146,8 @@ class Executor:
                 self._peers.send_updates(peer, updates, more)
             case effects.SendHello(peer, hello):
                 self._peers.send_hello(peer, hello)
+            case effects.SendCensus(peer, messages):
+                self._peers.send_census(peer, messages)
             case effects.ClosePeer(peer, reason):
                 self._peers.close(peer, reason)
             case effects.PollStation(interface, station):
@@ -147,6 +160,8 @@ class Executor:
                 self._store.forget(keys)
             case effects.WatchNextHops(addresses):
                 self._watch.watch(addresses)
+            case effects.CheckProgressed() | effects.CheckEnded():
+                self._checks.tell(effect)
             case effects.Note():
                 write_note(effect)
             case effects.Stop():

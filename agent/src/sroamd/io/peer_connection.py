@@ -7,10 +7,19 @@ import socket
 from typing import TYPE_CHECKING, cast
 
 from sroamd.constants import HANDSHAKE_TIMEOUT, PEER_BUFFER_MAX
-from sroamd.core.events import Event, PeerBlocked, PeerId, PeerReady, PeerSaidHello, PeerWritable, UpdatesReceived
+from sroamd.core.events import (
+    CensusReceived,
+    Event,
+    PeerBlocked,
+    PeerId,
+    PeerReady,
+    PeerSaidHello,
+    PeerWritable,
+    UpdatesReceived,
+)
 from sroamd.io.peer_admission import Arrival
 from sroamd.wire.cursor import DecodeError
-from sroamd.wire.flood import HANDSHAKE, RESYNCHRONISATION, Hello, StreamDecoder, Update
+from sroamd.wire.flood import HANDSHAKE, RESYNCHRONISATION, Hello, Message, StreamDecoder, Update
 
 if TYPE_CHECKING:
     from sroamd.io.peer_transport import PeerTransport
@@ -151,8 +160,8 @@ class PeerConnection(asyncio.BufferedProtocol):
         else:
             self.abort()
 
-    def _tell(self, messages: list[Update | Hello]) -> None:
-        """One event for all updates of a read, in their order with Hellos."""
+    def _tell(self, messages: list[Message]) -> None:
+        """One event for all updates of a read, in their order with everything else."""
         batch: list[Update] = []
         for message in messages:
             if self.closing:
@@ -163,7 +172,10 @@ class PeerConnection(asyncio.BufferedProtocol):
             if batch:
                 self._emit(UpdatesReceived(self.peer_id, tuple(batch)))
                 batch.clear()
-            self._emit(PeerSaidHello(self.peer_id, message))
+            if isinstance(message, Hello):
+                self._emit(PeerSaidHello(self.peer_id, message))
+            else:
+                self._emit(CensusReceived(self.peer_id, message))
         if batch and not self.closing:
             self._emit(UpdatesReceived(self.peer_id, tuple(batch)))
 

@@ -25,6 +25,7 @@ from sroamd.io.peer_admission import (
     note_arrivals,
 )
 from sroamd.io.peer_connection import READ_SIZE, PeerConnection, tune
+from sroamd.wire import census
 from sroamd.wire.flood import Hello, Update, encode_hello, encode_updates
 
 log = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ STOP_GRACE = 0.5  # seconds for what was written last
 
 
 class PeerTransport:
-    """Emits PeerReady, PeerSaidHello, UpdatesReceived, PeerBlocked, PeerWritable and PeerClosed (only after PeerReady).
+    """Emits PeerReady, what the peer says, PeerBlocked, PeerWritable, and (only after PeerReady) PeerClosed.
 
     `client_prefixes` and `gateways` are the addresses of stations and the anycast ones: nothing with such an address at
     either end is accepted, nor anything that comes in over one of `station_interfaces`. Call `start` in a running loop.
@@ -125,6 +126,11 @@ class PeerTransport:
         connection = self._connections.get(peer)
         if connection is not None:
             connection.send(encode_hello(hello), more=False)
+
+    def send_census(self, peer: PeerId, messages: tuple[census.Question | census.Answer, ...]) -> None:
+        connection = self._connections.get(peer)
+        if connection is not None:
+            connection.send(b"".join(map(census.encode, messages)), more=False)
 
     def close(self, peer: PeerId, reason: str) -> None:
         """Cut; PeerClosed follows. A configured peer is dialled again, after the longest back-off."""

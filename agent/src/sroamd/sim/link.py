@@ -11,16 +11,15 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from sroamd import constants
-from sroamd.core.events import PeerBlocked, PeerId, PeerSaidHello, PeerWritable, UpdatesReceived
+from sroamd.core.events import CensusReceived, PeerBlocked, PeerId, PeerSaidHello, PeerWritable, UpdatesReceived
 from sroamd.sim.clock import VirtualTime
-from sroamd.wire import flood
-from sroamd.wire.flood import HANDSHAKE, Hello, StreamDecoder, Update
+from sroamd.wire import census, flood
+from sroamd.wire.flood import HANDSHAKE, Hello, Message, StreamDecoder, Update
 
 if TYPE_CHECKING:
     from sroamd.sim.machine import Machine
     from sroamd.sim.network import Network
 
-Message = Update | Hello
 UPDATE_OCTETS = 24  # about; what an Update weighs in the peer's buffer
 
 
@@ -110,10 +109,12 @@ class Connection:
         self._network.updates_in_flight -= updates
         if receiver.alive:
             for group in grouped(receiver.decoder.feed(content) if isinstance(content, bytes) else content):
-                if isinstance(group, Hello):
+                if isinstance(group, tuple):
+                    receiver.machine.deliver(UpdatesReceived(receiver.peer, group))
+                elif isinstance(group, Hello):
                     receiver.machine.deliver(PeerSaidHello(receiver.peer, group))
                 else:
-                    receiver.machine.deliver(UpdatesReceived(receiver.peer, group))
+                    receiver.machine.deliver(CensusReceived(receiver.peer, group))
         if (
             (sender.wants_more or sender.told_blocked)
             and sender.in_flight <= self._network.buffer // 2
@@ -161,14 +162,20 @@ class Connection:
 
 
 def encode(message: Message) -> bytes:
-    return flood.encode_update(message) if isinstance(message, Update) else flood.encode_hello(message)
+    match message:
+        case Update():
+            return flood.encode_update(message)
+        case Hello():
+            return flood.encode_hello(message)
+        case _:
+            return census.encode(message)
 
 
-def grouped(messages: Sequence[Message]) -> Sequence[Hello | tuple[Update, ...]]:
+def grouped(messages: Sequence[Message]) -> Sequence[Hello | census.Question | census.Answer | tuple[Update, ...]]:
     """Updates that come together are one event, as in the real transport."""
     if isinstance(messages, tuple):
         return (messages,) if type(messages[0]) is Update else messages
-    groups: list[Hello | tuple[Update, ...]] = []
+    groups: list[Hello | census.Question | census.Answer | tuple[Update, ...]] = []
     run: list[Update] = []
     for message in messages:
         if isinstance(message, Update):

@@ -226,7 +226,7 @@ class Machine:
                 if peer in self.connections:
                     connection, end = self.connections[peer]
                     connection.send(end, updates, more)
-            case does.Note():
+            case does.Note() | does.CheckProgressed() | does.CheckEnded():
                 pass
             case does.InstallRoute(route):
                 self.kernel.install(route)
@@ -240,6 +240,10 @@ class Machine:
                 if peer in self.connections:
                     connection, end = self.connections[peer]
                     connection.send(end, (hello,))
+            case does.SendCensus(peer, messages):
+                if peer in self.connections:
+                    connection, end = self.connections[peer]
+                    connection.send(end, messages)
             case does.ClosePeer(peer, _reason):
                 if peer in self.connections:
                     connection, end = self.connections[peer]

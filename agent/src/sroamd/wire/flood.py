@@ -5,7 +5,8 @@
     Update 2      length, seqno u16, remaining lifetime u32 (seconds), key length u8, key, value
     Hello  128    length, version u8 = 1, flags u8 = 0, node id (8), interval u16 (seconds), digest (8), count u32, name
 
-Hello is ours: the C daemon ignores types that it does not know. What a key and a value mean is `wire.datum`'s affair.
+Hello is ours, and so are types 130 and 131 (`wire.census`): the C daemon ignores types that it does not know. What a
+key and a value mean is `wire.datum`'s affair.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sroamd.addresses import NodeId
+from sroamd.wire.census import TLV_ANSWER, TLV_QUESTION, Answer, Question, decode_answer, decode_question
 from sroamd.wire.cursor import DecodeError
 
 # To the C daemon a repeated handshake is TLV 44 of one octet and a Pad1, which it skips. So do we; and for that reason
@@ -63,6 +65,9 @@ class Hello:
     digest: bytes
     count: int
     name: str
+
+
+Message = Update | Hello | Question | Answer
 
 
 def encode_update(update: Update) -> bytes:
@@ -138,7 +143,7 @@ class StreamDecoder:
         self.ignored = 0
         self.malformed = 0
 
-    def feed(self, data: bytes) -> list[Update | Hello]:
+    def feed(self, data: bytes) -> list[Message]:
         """Take what was received; return what is complete, in order. DecodeError: the peer does not speak this."""
         if self._pending:
             data = self._pending + data
@@ -155,8 +160,8 @@ class StreamDecoder:
             at = len(HANDSHAKE)
         return self._split(data, at)
 
-    def _split(self, data: bytes, at: int) -> list[Update | Hello]:
-        messages: list[Update | Hello] = []
+    def _split(self, data: bytes, at: int) -> list[Message]:
+        messages: list[Message] = []
         end = len(data)
         while at < end:
             kind = data[at]
@@ -176,13 +181,17 @@ class StreamDecoder:
         self._pending = data[at:]
         return messages
 
-    def _decode(self, kind: int, body: bytes) -> Update | Hello | None:
-        message: Update | Hello | None = None
+    def _decode(self, kind: int, body: bytes) -> Message | None:
+        message: Message | None = None
         try:
             if kind == TLV_UPDATE:
                 return _decode_update(body)
             if kind == TLV_HELLO:
                 message = _decode_hello(body)
+            elif kind == TLV_QUESTION:
+                message = decode_question(body)
+            elif kind == TLV_ANSWER:
+                message = decode_answer(body)
         except DecodeError:
             self.malformed += 1
             return None
