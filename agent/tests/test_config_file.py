@@ -57,6 +57,8 @@ router_lifetime = 1800
 preferred_lifetime = 1900
 valid_lifetime = 7200
 mtu = 1400
+[babel]
+interfaces = ["bb0", "bb1"]
 """
 
 
@@ -97,6 +99,7 @@ def test_every_key_is_read() -> None:
         lease_time=600, netmask="prefix", exclude=(IPv4Network("192.0.2.2/32"), IPv4Network("192.0.2.64/28"))
     )
     assert config.ra == RaConfig(600, 1800, 1900, 7200, 1400)
+    assert config.babel.interfaces == ("bb0", "bb1")
 
 
 def test_what_may_be_left_out_has_the_defaults_of_the_dataclasses() -> None:
@@ -131,7 +134,7 @@ def test_a_message_cannot_write_to_the_terminal() -> None:
     assert found.startswith(r"ap.toml: node.\x1b[2J\x0a: unknown key")
 
 
-KNOWN = "control, dhcp4, flood, interface, network, node, ra"
+KNOWN = "babel, control, dhcp4, flood, interface, network, node, ra"
 SECONDS = "write a whole number, 60 to 86400 seconds, without quotes"
 
 REPLACED = [
@@ -340,6 +343,11 @@ REPLACED = [
     ),
     ("mtu = 1400", "mtu = 1279", "ra.mtu: 1279 is out of range; write 1280 to 65535 octets"),
     ("[flood]", "[flod]", "flod: unknown section; did you mean flood?"),
+    (
+        '["bb0", "bb1"]',
+        '["bb0", "wlan1"]',
+        "babel.interfaces: wlan1 is a station interface; Babel is spoken on the backbone",
+    ),
     ("mtu = 1400", "mtu = 1400\n[xyz]", "xyz: unknown section; known are " + KNOWN),
     ("[control]\nsocket", "[control]\nsokcet", "control.sokcet: unknown key; did you mean socket?"),
     ("\n[node]", "\ndebug = 3\n[node]", "debug: unknown key outside any section; known are " + KNOWN),

@@ -86,6 +86,13 @@ class RaConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class BabelConfig:
+    """Where babeld speaks: neighbours that are heard anew there are asked for their routes. None: nothing is asked."""
+
+    interfaces: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     node: NodeConfig
     network: NetworkConfig
@@ -94,3 +101,4 @@ class Config:
     control: ControlConfig = field(default_factory=ControlConfig)
     dhcp4: Dhcp4Config = field(default_factory=Dhcp4Config)
     ra: RaConfig = field(default_factory=RaConfig)
+    babel: BabelConfig = field(default_factory=BabelConfig)

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from sroamd import config_values as values
 from sroamd.config import (
+    BabelConfig,
     Config,
     ControlConfig,
     Dhcp4Config,
@@ -73,6 +74,7 @@ _READERS: Mapping[type, Readers] = {
         "valid_lifetime": values.integer(60, LEASE_LIFE_MAX, "seconds"),
         "mtu": values.integer(1280, 65535, "octets"),
     },
+    BabelConfig: {"interfaces": values.many(values.interface_name, "interface names")},
 }
 
 _SECTIONS: Mapping[str, type] = {
@@ -82,6 +84,7 @@ _SECTIONS: Mapping[str, type] = {
     "control": ControlConfig,
     "dhcp4": Dhcp4Config,
     "ra": RaConfig,
+    "babel": BabelConfig,
 }
 
 
@@ -258,4 +261,14 @@ def _check_ra(sections: Mapping[str, Any], _: tuple[InterfaceConfig, ...]) -> It
         yield "ra.preferred_lifetime", f"is longer than valid_lifetime; write {ra.valid_lifetime} or less"
 
 
-_CHECKS = (_check_network, _check_router_addresses, _check_flood, _check_exclude, _check_ra)
+def _check_babel(sections: Mapping[str, Any], interfaces: tuple[InterfaceConfig, ...]) -> Iterator[Finding]:
+    babel: BabelConfig | None = sections["babel"]
+    if babel is None:
+        return
+    names = {interface.name for interface in interfaces}
+    for name in babel.interfaces:
+        if name in names:
+            yield "babel.interfaces", f"{name} is a station interface; Babel is spoken on the backbone"
+
+
+_CHECKS = (_check_network, _check_router_addresses, _check_flood, _check_exclude, _check_ra, _check_babel)

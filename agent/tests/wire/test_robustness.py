@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sroamd.addresses import Mac, NodeId
-from sroamd.wire import arp, datum, dhcpv4, ethernet, icmpv6, udp4
+from sroamd.wire import arp, babel, datum, dhcpv4, ethernet, icmpv6, udp4
 from sroamd.wire.census import encode as encode_census
 from sroamd.wire.cursor import DecodeError
 from sroamd.wire.flood import HANDSHAKE, StreamDecoder, encode_hello, encode_update
@@ -56,6 +56,12 @@ PARSERS: dict[str, tuple[Decode, st.SearchStrategy[bytes]]] = {
     "lease key": (datum.lease_prefix, st.sampled_from((bytes(5), b"\1" + bytes(8)))),
     "association key": (datum.association_station, st.just(datum.association_key(Mac(bytes(6))))),
     "node key": (datum.node_id, st.just(datum.node_key(NodeId(bytes(8))))),
+    "babel": (
+        lambda octets: babel.hello_interval(babel.decode_datagram(octets)),
+        st.just(
+            babel.encode_datagram(bytes.fromhex("2a02 0018 0406 0000 8682 0014 050e 0300 0060 003c 20f4b1fffe023a40"))
+        ),
+    ),
     "flood": (
         _flood,
         st.lists(

@@ -39,6 +39,7 @@ def test_the_agent_understands_its_configuration(render: Render) -> None:
     assert config.flood.listen == ("::", 4444)
     assert config.flood.peers == (("fd00:255::2", 4444),)
     assert IPv6Network("fd00:255::/64") in config.flood.allow
+    assert config.babel.interfaces == ("bb0",)
     assert (config.dhcp4.lease_time, config.dhcp4.netmask, config.ra.mtu) == (1800, "host", 1500)
 
 

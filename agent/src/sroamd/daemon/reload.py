@@ -12,6 +12,7 @@ _FIXED = {
     "network": ("ipv4_prefix", "ipv6_prefix", "ipv4_gateway", "ipv6_gateway"),
     "flood": ("listen",),
     "control": ("socket",),
+    "babel": ("interfaces",),
 }
 
 

@@ -29,6 +29,7 @@ from sroamd.core.events import ConfigReloaded, LeasesLoaded, StopRequested
 from sroamd.core.node import Node
 from sroamd.daemon import logs, reload
 from sroamd.daemon.runtime import Runtime
+from sroamd.io.babel import BabelPrompter
 from sroamd.io.check_desk import CheckDesk
 from sroamd.io.control import ControlServer
 from sroamd.io.executor import Executor, Observer, Process
@@ -71,6 +72,7 @@ class Service:
         prefixes, gateways = _stations_side(config)
         self._peers = PeerTransport(flood, names, emit, client_prefixes=prefixes, gateways=gateways)
         self._packets = PacketSockets([] if observe else names, config.network.ipv4_gateway, self._watch.lookup, emit)
+        self._babel = BabelPrompter(() if observe else config.babel.interfaces)
         self._routes = None if observe else RouteSocket(self._watch.index_of)
         self._checks = CheckDesk(emit)
         slow = {"check": self._check}
@@ -129,6 +131,7 @@ class Service:
         self._watch.start(emit)
         if self._control is not None:
             await self._control.start()
+        self._babel.start()
         await self._peers.start()
         for access_point in self._access_points.values():
             access_point.start()
@@ -143,6 +146,7 @@ class Service:
         self._runtime.end()
         for access_point in self._access_points.values():
             access_point.stop()
+        self._babel.stop()
         await self._peers.stop()
         if self._control is not None:
             await self._control.stop()
@@ -221,7 +225,7 @@ class Service:
     def _counters(self) -> Counter[str]:
         """The core's and every adapter's."""
         always: list[Counted] = [self._runtime, self._runtime.node, self._watch, self._packets, self._peers]
-        perhaps: list[Counted | None] = [self._executor, self._routes, self._store, self._control]
+        perhaps: list[Counted | None] = [self._babel, self._executor, self._routes, self._store, self._control]
         total: Counter[str] = Counter()
         for part in [*always, *perhaps, *self._access_points.values()]:
             if part is not None:

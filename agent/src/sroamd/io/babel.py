@@ -1,0 +1,193 @@
+"""Asks a Babel neighbour that is heard anew for its whole table, and has the own babeld announce its own.
+
+babeld (seen with Debian 12's 1.12.1) does neither: after a link was repaired, or a daemon restarted, each side tells
+the other its routes only in the next periodic update, up to `update-interval` (16 s) later. Until then nodes cannot
+reach each other, and no peer can be dialled. Asked, it answers within some 0.2 s, though not twice within two seconds,
+so it is asked several times. That costs a table or two for each neighbour, once; a shorter update interval would cost
+a table all the time. RFC 8966 section 3.8.2.1 has nodes ask like this.
+
+It only listens and asks: no route, no cost and no decision is ours, and without it everything still happens, later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import struct
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from sroamd.io import bpf
+from sroamd.wire import babel
+from sroamd.wire.cursor import DecodeError
+
+log = logging.getLogger(__name__)
+
+LOOK_INTERVAL = 0.1  # what has come meanwhile is read in one go: hundreds of neighbours wake us no more than one
+READS_MAX = 1000  # in one look
+MISSED_HELLOS = 5  # so many running, and the neighbour may have said something that we have not heard
+# Seconds after a neighbour is heard anew. babeld 1.12.1 ignores such a request where its last whole table is less than
+# two seconds old by a clock of whole seconds.
+ASK_AT = (0.0, 1.1, 2.2)
+NEIGHBOURS_MAX = 1024  # of one interface
+RECEIVE_BUFFER = 1 << 18
+DATAGRAM_MAX = 2048
+
+_UDP_CHECKSUM_OFFSET = 6
+_REQUEST = babel.encode_datagram(babel.encode_request_for_all())
+_TO_BABEL = (
+    bpf.Op(bpf.LOAD_HALF, 2),  # a raw socket begins at the UDP header
+    bpf.Op(bpf.IF_EQUAL, babel.PORT, otherwise="drop"),
+    bpf.Op(bpf.RETURN, DATAGRAM_MAX),
+    bpf.Op(bpf.RETURN, 0, label="drop"),
+)
+
+
+@dataclass(slots=True)
+class _Neighbour:
+    silent_after: float
+    ask_at: list[float]
+
+
+@dataclass(slots=True)
+class Neighbourhood:
+    """Whom we hear on one interface, and whom to ask when. Times are those of any one clock, in seconds."""
+
+    _neighbours: dict[str, _Neighbour] = field(default_factory=dict)
+
+    def heard(self, address: str, interval: float, now: float) -> bool:
+        """A Hello that promises the next after `interval`; whether this neighbour is new, or was silent too long."""
+        known = self._neighbours.pop(address, None)
+        silent_after = now + MISSED_HELLOS * interval
+        if known is not None and now <= known.silent_after:
+            self._neighbours[address] = _Neighbour(silent_after, known.ask_at)
+            return False
+        if len(self._neighbours) >= NEIGHBOURS_MAX:
+            del self._neighbours[next(iter(self._neighbours))]  # unheard for longest
+        self._neighbours[address] = _Neighbour(silent_after, [now + after for after in ASK_AT])
+        return True
+
+    def due(self, now: float) -> list[str]:
+        """Whom to ask now; each moment is told once."""
+        found = []
+        for address, neighbour in self._neighbours.items():
+            waiting = [at for at in neighbour.ask_at if at > now]
+            if len(waiting) < len(neighbour.ask_at):
+                neighbour.ask_at = waiting
+                found.append(address)
+        return found
+
+
+class BabelPrompter:
+    """Listens on the backbone interfaces. An interface that is not there (yet) is looked for at every look."""
+
+    def __init__(self, interfaces: Iterable[str]) -> None:
+        self.counters: Counter[str] = Counter()
+        self._links: dict[str, _Link | None] = dict.fromkeys(interfaces)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Call it in a running loop."""
+        self._loop = asyncio.get_running_loop()
+        if self._links:
+            self._look()
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        for link in self._links.values():
+            if link is not None:
+                link.close()
+
+    def _look(self) -> None:
+        assert self._loop is not None
+        self._timer = self._loop.call_later(LOOK_INTERVAL, self._look)
+        for name in self._links:
+            link = self._open(name)
+            if link is not None:
+                try:
+                    link.look(self._loop.time())
+                except OSError as error:  # it went down, or away
+                    log.debug("%s: Babel's neighbours: %s", name, error.strerror)
+
+    def _open(self, name: str) -> _Link | None:
+        """The link of this interface as it is now: one that was made anew has another index."""
+        link = self._links[name]
+        try:
+            index = socket.if_nametoindex(name)
+            if link is None or link.index != index:
+                if link is not None:
+                    link.close()
+                link = self._links[name] = None
+                link = self._links[name] = _Link(name, index, self.counters)
+        except OSError as error:
+            log.debug("%s: cannot listen to Babel: %s", name, error.strerror)
+        return link
+
+
+class _Link:
+    """A raw socket, which takes nothing away from babeld and sends from Babel's port. OSError where it cannot be."""
+
+    def __init__(self, interface: str, index: int, counters: Counter[str]) -> None:
+        self.index = index
+        self._interface = interface
+        self._counters = counters
+        self._neighbourhood = Neighbourhood()
+        self._socket = _open_socket(interface, index)
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def look(self, now: float) -> None:
+        """Take in what has come, and ask whoever is to be asked by now."""
+        for _ in range(READS_MAX):
+            try:
+                datagram, address = self._socket.recvfrom(DATAGRAM_MAX)
+            except BlockingIOError:
+                break
+            self._take(datagram, address[0].partition("%")[0], now)
+        for address in self._neighbourhood.due(now):
+            self._ask(address)
+
+    def _take(self, datagram: bytes, source: str, now: float) -> None:
+        try:
+            interval = babel.hello_interval(babel.decode_datagram(datagram))
+        except DecodeError:
+            self._counters["babel.malformed"] += 1
+            return
+        if interval is not None and self._neighbourhood.heard(source, interval, now):
+            self._counters["babel.heard_anew"] += 1
+            log.info("%s: Babel neighbour %s is heard anew; asking for its routes", self._interface, source)
+
+    def _ask(self, neighbour: str) -> None:
+        """The neighbour; and the own babeld, which tells all its neighbours, whoever asked."""
+        with contextlib.suppress(OSError):  # no route, no address yet: the next time will do
+            for address in (neighbour, self._own_address(neighbour)):
+                self._socket.sendto(_REQUEST, (address, 0, 0, self.index))
+                self._counters["babel.asked"] += 1
+
+    def _own_address(self, neighbour: str) -> str:
+        """The link-local address that the kernel would send from."""
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as chooser:
+            chooser.connect((neighbour, babel.PORT, 0, self.index))
+            own: str = chooser.getsockname()[0]
+        return own.partition("%")[0]
+
+
+def _open_socket(interface: str, index: int) -> socket.socket:
+    opened = socket.socket(socket.AF_INET6, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.IPPROTO_UDP)
+    try:
+        bpf.attach(opened, _TO_BABEL)
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode())
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+        opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_CHECKSUM, _UDP_CHECKSUM_OFFSET)
+        group = socket.inet_pton(socket.AF_INET6, babel.GROUP) + struct.pack("@I", index)
+        opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, group)
+    except OSError:
+        opened.close()
+        raise
+    return opened

@@ -1,0 +1,58 @@
+"""Babel (RFC 8966), as little of it as `io/babel.py` needs: whose Hello is this, and "send me all your routes"."""
+
+from __future__ import annotations
+
+import struct
+
+from sroamd.wire.cursor import DecodeError, Reader
+
+PORT = 6696
+GROUP = "ff02::1:6"
+
+_MAGIC, _VERSION = 42, 2
+_PAD1, _HELLO, _ROUTE_REQUEST = 0, 4, 9
+_UNICAST = 0x8000
+_CENTISECOND = 0.01
+_HEADER = struct.Struct("!BBH")
+_UDP_HEADER = struct.Struct("!HHHH")
+
+
+def hello_interval(packet: bytes) -> float | None:
+    """Seconds until the sender's next multicast Hello, by its own word; None where the packet holds no such Hello.
+
+    RFC 8966 sections 4.2 and 4.6.5. What follows the body (a MAC, RFC 8967) is not looked at. DecodeError if it is no
+    packet of Babel version 2.
+    """
+    reader = Reader(packet)
+    if reader.u8() != _MAGIC or reader.u8() != _VERSION:
+        raise DecodeError("no packet of Babel version 2")
+    interval: float | None = None
+    with reader.restrict(reader.u16()) as body:
+        while body.remaining:
+            kind = body.u8()
+            if kind == _PAD1:
+                continue
+            tlv = body.restrict(body.u8())
+            if kind == _HELLO:
+                flags, _seqno, centiseconds = tlv.u16(), tlv.u16(), tlv.u16()
+                if centiseconds and not flags & _UNICAST:
+                    interval = centiseconds * _CENTISECOND
+    return interval
+
+
+def encode_request_for_all() -> bytes:
+    """A route request with a wildcard, RFC 8966 section 4.6.10: the receiver announces its whole table."""
+    tlv = bytes((_ROUTE_REQUEST, 2, 0, 0))
+    return _HEADER.pack(_MAGIC, _VERSION, len(tlv)) + tlv
+
+
+def encode_datagram(packet: bytes) -> bytes:
+    """The packet behind a UDP header with both ports Babel's (section 4); the checksum is left to the sender: 0."""
+    return _UDP_HEADER.pack(PORT, PORT, _UDP_HEADER.size + len(packet), 0) + packet
+
+
+def decode_datagram(datagram: bytes) -> bytes:
+    """What is behind the UDP header. DecodeError where there is not even a header."""
+    reader = Reader(datagram)
+    reader.take(_UDP_HEADER.size)
+    return reader.rest()
