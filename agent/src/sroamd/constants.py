@@ -79,6 +79,11 @@ DIAL_BACKOFF_MIN = 0.25
 DIAL_BACKOFF_MAX = 2.0
 PEERS_MAX = 64
 HANDSHAKE_TIMEOUT = 5.0
+# Octets that a peer may say: at once a dump of a full table, in the long run 10,000 updates a second, more than 1,000
+# nodes make with 100 roams a second. What is beyond waits in the kernels. C daemons in a ring of four can flood one tie
+# for ever, 100,000 times a second each (flooding, M4), and would leave no time for stations.
+PEER_RECEIVE_BURST = 8 << 20
+PEER_RECEIVE_RATE = 1 << 18
 PEER_BUFFER_MAX = 1 << 20  # octets not yet taken by a peer, beyond which it is cut and resynchronised
 
 # The census (sroamctl check). It is a convenience: whatever does not fit into these limits is dropped and counted.

@@ -403,6 +403,36 @@ def test_a_peer_that_takes_nothing_at_all_is_cut() -> None:
     run(body)
 
 
+def test_a_peer_that_says_too_much_waits_and_nobody_else_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Defect M4: C daemons in a ring flood one tie for ever, as fast as they can."""
+    burst, rate = 100_000, 400_000
+    monkeypatch.setattr(peer_connection, "PEER_RECEIVE_BURST", burst)
+    monkeypatch.setattr(peer_connection, "PEER_RECEIVE_RATE", rate)
+
+    async def body(clients: Clients) -> None:
+        async with transport(listening()) as (server, heard):
+            _, noisy = await clients.connect(port_of(server), source="127.0.0.3")
+            _, calm = await clients.connect(port_of(server))
+            words = 20_000
+            said = encode_update(UPDATE) * words
+            start = asyncio.get_running_loop().time()
+            noisy.write(HANDSHAKE + said)
+            await until(lambda: server.counters["peer.throttled"] > 0)
+            calm.write(HANDSHAKE + encode_hello(HELLO))
+            assert await until(lambda: bool(heard.of(PeerSaidHello))) < 0.2
+            loud = heard.of(PeerReady)[0].peer
+
+            def count() -> int:
+                return sum(len(event.updates) for event in heard.of(UpdatesReceived) if event.peer == loud)
+
+            await until(lambda: count() == words)
+            took = asyncio.get_running_loop().time() - start
+            assert took >= (len(said) - burst - peer_connection.READ_SIZE) / rate, "it is slowed down"
+            assert took < len(said) / rate + 1, "and loses nothing"
+
+    run(body)
+
+
 def test_the_core_may_close_a_peer() -> None:
     async def body(clients: Clients) -> None:
         flood = listening("127.0.0.1")

@@ -238,9 +238,12 @@ class Node:
         turn.accept(datum, origin, store=life <= 0 or life > OFFER_LIFE)
 
     def _raise_later(self, turn: Turn, datum: Datum, tie: bool) -> None:
-        """Rule R3: C nodes follow only a newer seqno, so in a mixed fleet a tie needs one, but not at once."""
+        """Rule R3: C nodes follow only a newer seqno, so in a mixed fleet a tie needs one, but not at once.
+
+        The first tie counts: C nodes that flood on and on at one another (defect M4) must not put it off for ever.
+        """
         if tie and self.peering.has_c_peer:
-            self.state.agenda.set(Job.RAISE, datum.key, turn.now + RAISE_DELAY)
+            self.state.agenda.set_earlier(Job.RAISE, datum.key, turn.now + RAISE_DELAY)
 
     def _changed(self, turn: Turn, key: bytes) -> None:
         if key[0] == ASSOCIATION:

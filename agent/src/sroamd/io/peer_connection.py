@@ -6,7 +6,7 @@ import asyncio
 import socket
 from typing import TYPE_CHECKING, cast
 
-from sroamd.constants import HANDSHAKE_TIMEOUT, PEER_BUFFER_MAX
+from sroamd.constants import HANDSHAKE_TIMEOUT, PEER_BUFFER_MAX, PEER_RECEIVE_BURST, PEER_RECEIVE_RATE
 from sroamd.core.events import (
     CensusReceived,
     Event,
@@ -65,6 +65,8 @@ class PeerConnection(asyncio.BufferedProtocol):
         self._deadline: asyncio.TimerHandle | None = None
         self._full = False  # the kernel does not take all that was written
         self._owes_writable = False
+        self._credit = float(PEER_RECEIVE_BURST)  # octets that it may say now
+        self._credited_at = owner.loop.time()
 
     # -- asyncio's side
 
@@ -97,6 +99,7 @@ class PeerConnection(asyncio.BufferedProtocol):
         if decoder.handshaken and not self.ready:
             self._become_ready()
         self._tell(messages)
+        self._spend(nbytes)
 
     def pause_writing(self) -> None:
         self._full = True
@@ -178,6 +181,17 @@ class PeerConnection(asyncio.BufferedProtocol):
                 self._emit(CensusReceived(self.peer_id, message))
         if batch and not self.closing:
             self._emit(UpdatesReceived(self.peer_id, tuple(batch)))
+
+    def _spend(self, octets: int) -> None:
+        """Let a peer wait that says too much; its words stay in its kernel and ours."""
+        now = self._owner.loop.time()
+        earned = (now - self._credited_at) * PEER_RECEIVE_RATE
+        self._credit = min(self._credit + earned, PEER_RECEIVE_BURST) - octets
+        self._credited_at = now
+        if self._credit < 0 and self._transport is not None and not self.closing:
+            self._owner.counters["peer.throttled"] += 1
+            self._transport.pause_reading()
+            self._owner.loop.call_later(-self._credit / PEER_RECEIVE_RATE, self._transport.resume_reading)
 
     def _say_writable(self) -> None:
         if self._owes_writable and not self._full and not self.closing:
