@@ -74,7 +74,25 @@ ADOPT_TIME = 10.0  # after a start, a kernel route that nothing explains yet is 
 # Peers
 HELLO_INTERVAL = 3.0
 PEER_DEAD_TIME = 10.0
+HELLO_WAIT = 0.5  # a node of ours says Hello at once, so who has said nothing by then is the C daemon: it gets a dump
 DUMP_BATCH = 500  # updates in one write to a peer; the next batch waits until the peer has taken it
+
+# Comparing databases with a peer (docs/protocol.md)
+SUMMARY_MIN = DUMP_BATCH  # data; where neither has more, one write says it all, and sooner than questions could
+SUMMARY_RATIO = 2  # where one holds so many times as much as the other, most would be found to differ anyway
+SUMMARY_BATCH = 64  # summaries in one write, at most 17 kB; the next batch waits until the peer has taken it
+# Messages of a peer that are answered: at once two repairs of databases that differ in every bucket (each at most 4369
+# summaries and 4096 wishes), and one a minute in the long run. A peer that asks without end costs no more than that.
+SUMMARY_BURST = 17_000
+SUMMARY_RATE = 140.0  # 1/s
+# Hellos running with unequal digests before a repair: with nothing new from the peer between, so that nothing is on its
+# way; or whatever came, since in a fleet that moves all day long the digests hardly ever agree at one instant.
+UNEQUAL_QUIET = 3
+UNEQUAL_BUSY = 20
+# The same for a peer that must be sent everything: copies of one version may expire SLACK apart, which is no reason.
+UNEQUAL_DUMP = int(SLACK / HELLO_INTERVAL) + 2
+REPAIR_INTERVAL = 60.0  # at least from one repair to the next, twice as long after each that has changed nothing ...
+REPAIR_INTERVAL_MAX = 3600.0  # ... up to this: a table that is full, say, no repair makes equal
 DIAL_BACKOFF_MIN = 0.25
 DIAL_BACKOFF_MAX = 2.0
 PEERS_MAX = 64

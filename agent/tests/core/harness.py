@@ -219,6 +219,10 @@ class Lab:
                 self._send(host, peer, ev.UpdatesReceived(host.number, updates))
                 if more and peer in host.peers:
                     self._queue.append((host, ev.PeerWritable(peer)))
+            case do.SendSummaries(peer, summaries, more):
+                self._send(host, peer, ev.SummariesReceived(host.number, summaries))
+                if more and peer in host.peers:
+                    self._queue.append((host, ev.PeerWritable(peer)))
             case do.SendHello(peer, hello):
                 self._send(host, peer, ev.PeerSaidHello(host.number, hello))
             case do.SendCensus(peer, messages):

@@ -17,6 +17,8 @@ from sroamd.wire.flood import Hello, Update
 from sroamd.wire.icmpv6 import RouterSolicitation
 from tests.core.harness import ALICE, BOB, config_of, id_of, mac
 from tests.core.messages import GATEWAY
+from tests.wire.strategies import digests as digests_of_8
+from tests.wire.strategies import summaries, wants
 
 stations = st.sampled_from((ALICE, BOB, mac(1), NO_MAC, BROADCAST, Mac(b"\x03\0\0\0\0\x07")))
 interfaces = st.sampled_from(("wlan0", "wlan1", "nowhere"))
@@ -127,8 +129,9 @@ events = st.one_of(
     st.builds(
         ev.PeerSaidHello,
         peers,
-        st.builds(Hello, node_ids, st.integers(0, 65535), st.binary(min_size=8, max_size=8), st.integers(0), texts),
+        st.builds(Hello, node_ids, st.just(3), digests_of_8, st.sampled_from((0, 3, 9000)), texts, st.booleans()),
     ),
+    st.builds(ev.SummariesReceived, peers, st.lists(summaries | wants, max_size=3).map(tuple)),
     st.builds(ev.UpdatesReceived, peers, st.lists(updates, max_size=4).map(tuple)),
     st.builds(ev.CensusReceived, peers, census),
     st.builds(ev.CheckRequested, st.integers(0, 9)),

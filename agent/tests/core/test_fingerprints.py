@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sroamd.core.fingerprints import BUCKETS, DEPTH, FAN_OUT, DigestTree, bucket_of, fingerprint, is_subtree
+from sroamd.core.fingerprints import DigestTree, bucket_of, fingerprint
+from sroamd.wire.summary import BUCKETS, DEPTH, FAN_OUT, is_subtree
 
 few = settings(max_examples=60, deadline=None)
 keys = st.sampled_from([bytes((2, 0, 0, 0, 0, 0, n)) for n in range(12)] + [b"\x80another", b"\x00"])
@@ -57,6 +58,8 @@ def test_every_digest_is_the_xor_of_what_counts_below_it(sequence: list[tuple[st
         ]
     assert {key for bucket in range(BUCKETS) for key in tree.keys(bucket)} == held
     assert all(bucket_of(key) == bucket for bucket in range(BUCKETS) for key in tree.keys(bucket))
+    shorts = {key: short for bucket in range(BUCKETS) for key, short in tree.counted(bucket)}
+    assert shorts == {key: bits.to_bytes(8, "big")[:4] for key, bits in counted.items()}
 
 
 def test_children_of_all_nodes_make_up_the_next_depth() -> None:

@@ -26,6 +26,7 @@ ASSOCIATIONS = ("core/test_associations.py", "core/test_counterexamples.py", "co
 DATABASE = ("core/test_database.py", "core/test_database_laws.py")
 LEASES = ("core/test_leases.py", "core/test_dhcp_server.py", "core/test_dhcp_request.py", "core/test_contest.py")
 PEERING = ("core/test_peering.py", "core/test_hello.py")
+REPAIR = ("core/test_repair.py",)
 ROUTES = ("core/test_routes.py", "core/test_routes_kernel.py")
 FLOOD = ("wire/test_flood.py", "wire/test_robustness.py")
 
@@ -351,23 +352,39 @@ BUGS = (
         "no-dump",
         "a peer that connects is not told what there is",
         "core/peering.py",
-        "        self._mark_all(peer, turn.now)\n        turn.told.append(SendHello",
-        "        turn.told.append(SendHello",
+        "        peer.outbox.dump()\n",
+        "",
         PEERING,
+    ),
+    Bug(
+        "comparison-ends-halfway",
+        "of two databases that differ the buckets are found, and what the peer lacks in them is not sent",
+        "core/repair.py",
+        "        peer.outbox.owe(key for key, short in ours if short not in known)\n",
+        "",
+        REPAIR,
+    ),
+    Bug(
+        "nothing-is-asked-for",
+        "a node that learns what it lacks does not ask for it",
+        "core/repair.py",
+        "        if missing:\n",
+        "        if not missing:\n",
+        REPAIR,
     ),
     Bug(
         "sender-is-told-its-own-news",
         "an update goes back to the peer that it came from",
         "core/peering.py",
-        "                if peer_id != origin:\n                    peer.dirty[key] = None\n",
-        "                if True:\n                    peer.dirty[key] = None\n",
+        "                if peer_id != origin:\n                    peer.outbox.add(key)\n",
+        "                if True:\n                    peer.outbox.add(key)\n",
         PEERING,
     ),
     Bug(
         "silence-is-never-death",
         "a peer that says nothing is believed to be there for ever",
         "core/peering.py",
-        "turn.now - peer.heard_at > constants.PEER_DEAD_TIME",
+        "turn.now - peer.heard_at > dead_time",
         "turn.now - peer.heard_at > 1e9",
         PEERING,
         "T4",

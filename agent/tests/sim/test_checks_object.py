@@ -13,6 +13,7 @@ from sroamd.core.database import Database, Outcome, Same
 from sroamd.core.leases import Leases
 from sroamd.core.node import Node
 from sroamd.core.peering import Peering
+from sroamd.core.repair import Repair
 from sroamd.core.routes import Routes
 from sroamd.core.tickets import Tickets
 from sroamd.core.turn import Turn
@@ -55,7 +56,8 @@ def never_pings(patch: pytest.MonkeyPatch) -> None:
 
 
 def never_dumps(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Peering, "_mark_all", lambda self, peer, now: None)
+    patch.setattr(Peering, "_dump", lambda self, peer_id, peer: None)
+    patch.setattr(Repair, "begin", lambda self, peer: None)
 
 
 def acknowledges_before_the_disk_does(patch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from sroamd.addresses import Mac, NodeId
-from sroamd.wire import arp, census, dhcpv4, ethernet, flood, icmpv6, udp4
+from sroamd.wire import arp, census, dhcpv4, ethernet, flood, icmpv6, summary, udp4
 from sroamd.wire.datum import NodeRecord
 
 thorough = settings(max_examples=120, deadline=None)
@@ -39,7 +39,8 @@ def _keyed(key: bytes) -> st.SearchStrategy[flood.Update]:
 
 
 updates = st.binary(min_size=1, max_size=flood.KEY_AND_VALUE_MAX).flatmap(_keyed)
-hellos = st.builds(flood.Hello, node_ids, u16, st.binary(min_size=8, max_size=8), u32, names)
+digests = st.binary(min_size=8, max_size=8)
+hellos = st.builds(flood.Hello, node_ids, u16, digests, u32, names, st.booleans())
 nonces = st.binary(min_size=8, max_size=8)
 questions = st.builds(
     census.Question, node_ids, nonces, node_ids.filter(any), st.just(3), st.integers(0, 4095)
@@ -48,6 +49,17 @@ _held = st.builds(census.Held, nonces, u16, u32, st.binary(min_size=1, max_size=
 answers = st.builds(
     census.Answer, node_ids, nonces, node_ids, st.just(3), st.integers(0, 4095), u32, held=st.none() | _held
 ) | st.builds(census.Answer, node_ids, nonces, node_ids, st.just(1), u4, u32, st.binary(min_size=128, max_size=128))
+_shorts = st.lists(st.binary(min_size=4, max_size=4), max_size=summary.SHORTS_MAX).map(tuple)
+_buckets = st.integers(0, summary.BUCKETS - 1)
+summaries = st.integers(0, summary.DEPTH - 1).flatmap(
+    lambda depth: st.builds(
+        summary.Summary,
+        st.just(depth),
+        st.integers(0, summary.FAN_OUT**depth - 1),
+        st.lists(digests, min_size=summary.FAN_OUT, max_size=summary.FAN_OUT).map(tuple),
+    )
+) | st.builds(summary.Summary, st.just(summary.DEPTH), _buckets, _shorts)
+wants = st.builds(summary.Wanted, _buckets, _shorts)
 node_records = st.builds(
     NodeRecord,
     names,

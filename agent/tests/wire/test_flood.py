@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,13 +14,16 @@ from sroamd.wire.flood import (
     HANDSHAKE,
     KEY_AND_VALUE_MAX,
     Hello,
+    Message,
     StreamDecoder,
     Update,
+    encode,
     encode_hello,
     encode_update,
     encode_updates,
 )
-from tests.wire.strategies import hellos, thorough, updates
+from sroamd.wire.summary import Summary, Wanted
+from tests.wire.strategies import hellos, summaries, thorough, updates, wants
 
 ASSOCIATION = Update(0x0102, 5400, bytes.fromhex("02 020000000007"), bytes.fromhex("020000fffe000001"))
 ASSOCIATION_TLV = bytes.fromhex("02 16 0102 00001518 07 02020000000007 020000fffe000001")
@@ -29,6 +34,13 @@ LEASE_TLV = bytes.fromhex("02 12 0003 00000708 05 00c0000207 020000000007")
 HELLO = Hello(NodeId(bytes.fromhex("020000fffe000001")), 10, bytes.fromhex("0123456789abcdef"), 258, "ap1")
 HELLO_TLV = bytes.fromhex("80 1b 01 00 020000fffe000001 000a 0123456789abcdef 00000102 617031")
 
+SUMMARY = Summary(2, 0xAB, tuple(bytes((0, 0, 0, 0, 0, 0, 0, number)) for number in range(16)))
+SUMMARY_TLV = bytes.fromhex("81 84 01 02 00ab") + b"".join(bytes(7) + bytes((number,)) for number in range(16))
+CONTENTS = Summary(3, 0xABC, (b"1234", b"5678"))
+CONTENTS_TLV = bytes.fromhex("81 0c 01 03 0abc") + b"12345678"
+WANTED = Wanted(0xABC, (b"5678",))
+WANTED_TLV = bytes.fromhex("84 08 01 00 0abc") + b"5678"
+
 
 def ready() -> StreamDecoder:
     decoder = StreamDecoder()
@@ -38,11 +50,20 @@ def ready() -> StreamDecoder:
 
 @pytest.mark.parametrize(
     ("message", "octets"),
-    [(ASSOCIATION, ASSOCIATION_TLV), (TOMBSTONE, TOMBSTONE_TLV), (LEASE, LEASE_TLV), (HELLO, HELLO_TLV)],
-    ids=["association", "tombstone", "lease", "hello"],
+    [
+        (ASSOCIATION, ASSOCIATION_TLV),
+        (TOMBSTONE, TOMBSTONE_TLV),
+        (LEASE, LEASE_TLV),
+        (HELLO, HELLO_TLV),
+        (replace(HELLO, repairs=True), HELLO_TLV[:3] + b"\x01" + HELLO_TLV[4:]),
+        (SUMMARY, SUMMARY_TLV),
+        (CONTENTS, CONTENTS_TLV),
+        (WANTED, WANTED_TLV),
+    ],
+    ids=["association", "tombstone", "lease", "hello", "hello that repairs", "summary", "contents", "wanted"],
 )
-def test_messages_have_exactly_these_octets(message: Update | Hello, octets: bytes) -> None:
-    assert (encode_hello(message) if isinstance(message, Hello) else encode_update(message)) == octets
+def test_messages_have_exactly_these_octets(message: Message, octets: bytes) -> None:
+    assert encode(message) == octets
     assert ready().feed(octets) == [message]
 
 
@@ -86,6 +107,23 @@ def test_a_hello_that_cannot_be_sent_is_our_mistake(change: dict[str, object]) -
     fields = {"node_id": HELLO.node_id, "interval": 10, "digest": HELLO.digest, "count": 1, "name": "ap1"}
     with pytest.raises(ValueError):
         encode_hello(Hello(**(fields | change)))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        Summary(0, 1, SUMMARY.digests),
+        Summary(4, 0, ()),
+        Summary(0, 0, SUMMARY.digests[1:]),
+        Summary(0, 0, (b"1234",) * 16),
+        Summary(3, 0, (b"1234",) * 63),
+        Wanted(4096, ()),
+        Wanted(0, (b"12345678",)),
+    ],
+)
+def test_a_summary_that_cannot_be_sent_is_our_mistake(message: Message) -> None:
+    with pytest.raises(ValueError):
+        encode(message)
 
 
 # -- the handshake
@@ -161,11 +199,23 @@ def test_what_is_not_for_us_is_counted_and_the_stream_goes_on(octets: bytes, ign
         bytes((128, 88)) + HELLO_TLV[2:26] + b"n" * 64,
         bytes((128, 26)) + HELLO_TLV[2:26] + b"\xc3\x28",
         bytes((128, 25)) + HELLO_TLV[2:26] + b"\xff",
+        bytes((129, 0)),
+        bytes((129, 3, 1, 0, 0)),
+        bytes((129, 4, 1, 0, 0, 0)),
+        bytes((129, 132, 1, 0, 0, 1)) + bytes(128),
+        bytes((129, 132, 1, 4, 0, 0)) + bytes(128),
+        bytes((129, 140, 1, 0, 0, 0)) + bytes(136),
+        bytes((129, 9, 1, 3, 0, 0)) + bytes(5),
+        bytes((132, 8, 1, 0, 0x10, 0)) + bytes(4),
+        bytes((132, 7, 1, 0, 0, 0)) + bytes(3),
     ],
     ids=[
         "empty Update", "Update of six octets", "B05 key length 0, no value", "B05 key length 0 and a value",
         "key one octet longer than its TLV", "B05 key length 255", "empty Hello", "Hello of a version only",
         "Hello without its last octet", "Hello with a long name", "Hello with half a letter", "Hello with no letter",
+        "empty Summary", "short Summary", "Summary without digests", "Summary of a node that is not there",
+        "Summary below the buckets", "Summary with 17 digests", "bucket with a fingerprint and a quarter",
+        "Wanted of no bucket", "Wanted of most of a fingerprint",
     ],
 )  # fmt: skip
 def test_what_does_not_fit_its_tlv_is_counted_and_the_stream_goes_on(octets: bytes) -> None:
@@ -176,7 +226,8 @@ def test_what_does_not_fit_its_tlv_is_counted_and_the_stream_goes_on(octets: byt
 
 
 def test_a_hello_with_flags_of_the_future_is_read() -> None:
-    assert ready().feed(HELLO_TLV[:3] + b"\xff" + HELLO_TLV[4:]) == [HELLO]
+    assert ready().feed(HELLO_TLV[:3] + b"\xfe" + HELLO_TLV[4:]) == [HELLO]
+    assert ready().feed(HELLO_TLV[:3] + b"\xff" + HELLO_TLV[4:]) == [replace(HELLO, repairs=True)]
 
 
 # -- any division of the stream
@@ -192,14 +243,12 @@ def test_truncated_anywhere_it_waits_and_then_goes_on() -> None:
 
 
 @thorough
-@given(st.lists(updates | hellos, max_size=8), st.data())
-def test_every_message_survives_every_split(messages: list[Update | Hello], data: st.DataObject) -> None:
-    stream = HANDSHAKE + b"".join(
-        encode_hello(message) if isinstance(message, Hello) else encode_update(message) for message in messages
-    )
+@given(st.lists(updates | hellos | summaries | wants, max_size=8), st.data())
+def test_every_message_survives_every_split(messages: list[Message], data: st.DataObject) -> None:
+    stream = HANDSHAKE + b"".join(map(encode, messages))
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=12)))
     decoder = StreamDecoder()
-    out: list[Update | Hello] = []
+    out: list[Message] = []
     for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
         out += decoder.feed(stream[start:end])
     assert out == messages

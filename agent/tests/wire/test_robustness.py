@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 
 from sroamd.addresses import Mac, NodeId
 from sroamd.wire import arp, babel, datum, dhcpv4, ethernet, icmpv6, udp4
-from sroamd.wire.census import encode as encode_census
 from sroamd.wire.cursor import DecodeError
-from sroamd.wire.flood import HANDSHAKE, StreamDecoder, encode_hello, encode_update
+from sroamd.wire.flood import HANDSHAKE, StreamDecoder, encode
 from tests.wire.strategies import (
     answers,
     arp_packets,
@@ -26,8 +25,10 @@ from tests.wire.strategies import (
     link_local,
     node_records,
     questions,
+    summaries,
     thorough,
     updates,
+    wants,
 )
 
 Decode = Callable[[bytes], object]
@@ -64,9 +65,9 @@ PARSERS: dict[str, tuple[Decode, st.SearchStrategy[bytes]]] = {
     ),
     "flood": (
         _flood,
-        st.lists(
-            updates.map(encode_update) | hellos.map(encode_hello) | (questions | answers).map(encode_census), max_size=3
-        ).map(lambda tlvs: HANDSHAKE + b"".join(tlvs)),
+        st.lists(updates | hellos | summaries | wants | questions | answers, max_size=3).map(
+            lambda messages: HANDSHAKE + b"".join(map(encode, messages))
+        ),
     ),
 }
 every_parser = pytest.mark.parametrize("name", PARSERS)

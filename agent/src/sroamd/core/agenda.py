@@ -26,6 +26,7 @@ class Job(IntEnum):
     ADOPTED = auto()  # None
     HELLO = auto()  # peer
     CHECK = auto()  # its ticket
+    HELLO_WAIT = auto()  # peer
 
 
 class Entry(NamedTuple):

@@ -16,12 +16,13 @@ from sroamd.core.checks import Checks
 from sroamd.core.database import Datum
 from sroamd.core.effects import SendCensus
 from sroamd.core.events import PeerId
-from sroamd.core.fingerprints import DEPTH, fingerprint
+from sroamd.core.fingerprints import fingerprint
 from sroamd.core.nodes import Nodes
 from sroamd.core.peering import Peering
 from sroamd.core.rate import TokenBucket
 from sroamd.core.turn import State, Turn
-from sroamd.wire.census import DIGEST_SIZE, Answer, Held, Question
+from sroamd.wire.census import Answer, Held, Question
+from sroamd.wire.summary import DEPTH, DIGEST_SIZE
 
 
 @dataclass(slots=True)

@@ -15,10 +15,11 @@ from dataclasses import dataclass, field
 from sroamd import constants
 from sroamd.addresses import NodeId
 from sroamd.core.check_result import CheckProgress, CheckResult, Difference, NodeResult, Standing, Version
-from sroamd.core.fingerprints import DEPTH, DIGEST_SIZE, FAN_OUT, bucket_of, fingerprint
+from sroamd.core.fingerprints import bucket_of, fingerprint
 from sroamd.core.turn import State
 from sroamd.wire.census import KEY_MAX, Answer, Held
 from sroamd.wire.datum import node_key
+from sroamd.wire.summary import DEPTH, DIGEST_SIZE, FAN_OUT
 
 LOOKS = 3
 LOOK_INTERVAL = 1.0  # between two looks: far longer than a flood takes

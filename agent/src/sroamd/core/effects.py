@@ -14,6 +14,7 @@ from sroamd.wire.census import Answer, Question
 from sroamd.wire.dhcpv4 import DhcpMessage
 from sroamd.wire.flood import Hello, Update
 from sroamd.wire.icmpv6 import RouterAdvertisement
+from sroamd.wire.summary import Summary, Wanted
 
 # -- kernel
 
@@ -46,6 +47,15 @@ class SendUpdates:
 
     peer: PeerId
     updates: tuple[Update, ...]
+    more: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SendSummaries:
+    """Where our database differs from the peer's, or may. `more` as in `SendUpdates`."""
+
+    peer: PeerId
+    summaries: tuple[Summary | Wanted, ...]
     more: bool = False
 
 
@@ -203,6 +213,7 @@ Effect = (
     | RemoveRoute
     | WatchNextHops
     | SendUpdates
+    | SendSummaries
     | SendHello
     | SendCensus
     | ClosePeer

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
+from itertools import groupby
 
 from sroamd.addresses import Mac
 from sroamd.config import Config
 from sroamd.core.values import NextHop, Route, StoredDatum
 from sroamd.wire.census import Answer, Question
 from sroamd.wire.dhcpv4 import DhcpMessage
-from sroamd.wire.flood import Hello, Update
+from sroamd.wire.flood import Hello, Message, Update
 from sroamd.wire.icmpv6 import RouterSolicitation
+from sroamd.wire.summary import Summary, Wanted
 
 PeerId = int
 
@@ -99,6 +102,14 @@ class CensusReceived:
 
     peer: PeerId
     message: Question | Answer
+
+
+@dataclass(frozen=True, slots=True)
+class SummariesReceived:
+    """The peer compares its database with ours."""
+
+    peer: PeerId
+    summaries: tuple[Summary | Wanted, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +210,16 @@ class StopRequested:
 
 FromStations = StationAuthorized | StationLeft | StationsListed | ProbeAnswered | DhcpReceived | RouterSolicited
 
-FromPeers = PeerReady | PeerSaidHello | UpdatesReceived | CensusReceived | PeerBlocked | PeerWritable | PeerClosed
+FromPeers = (
+    PeerReady
+    | PeerSaidHello
+    | UpdatesReceived
+    | SummariesReceived
+    | CensusReceived
+    | PeerBlocked
+    | PeerWritable
+    | PeerClosed
+)
 
 FromHost = (
     KernelRoutesListed
@@ -215,3 +235,16 @@ FromHost = (
 )
 
 Event = FromStations | FromPeers | FromHost
+
+
+def said_by(peer: PeerId, messages: Iterable[Message]) -> Iterator[Event]:
+    """What messages that were read together are to the core: in their order, and as one event if of one kind."""
+    for kind, run in groupby(messages, key=type):
+        if kind is Update:
+            yield UpdatesReceived(peer, tuple(one for one in run if isinstance(one, Update)))
+        elif kind is Hello:
+            yield from (PeerSaidHello(peer, one) for one in run if isinstance(one, Hello))
+        elif kind in (Question, Answer):
+            yield from (CensusReceived(peer, one) for one in run if isinstance(one, Question | Answer))
+        else:
+            yield SummariesReceived(peer, tuple(one for one in run if isinstance(one, Summary | Wanted)))

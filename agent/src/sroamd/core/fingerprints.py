@@ -3,23 +3,15 @@
 Each datum that counts has a fingerprint and, by its key alone, a bucket. A digest is the XOR of the fingerprints below
 it: a bucket's, that of 16 buckets, of 256, and of all 4096. So it costs the same whatever the database holds, it does
 not depend on the order in which things happened, and 16 digests at a time lead to the buckets that differ.
-
-    depth        0     1      2       3
-    nodes        1    16    256    4096 = the buckets
-    prefix     none   4 bits  8 bits  12 bits: the leading bits of the bucket's number, right-aligned
+The tree's shape is that of `wire.summary`.
 """
 
 from __future__ import annotations
 
-from collections.abc import KeysView
+from collections.abc import Iterator, KeysView
 from hashlib import sha256
 
-FAN_OUT = 16
-DEPTH = 3  # of the buckets
-BUCKETS = FAN_OUT**DEPTH
-DIGEST_SIZE = 8
-_BITS = 4  # of a prefix, for each depth
-_UNUSED_BITS = 16 - DEPTH * _BITS
+from sroamd.wire.summary import BUCKETS, DEPTH, DIGEST_SIZE, FAN_OUT, SHORT_SIZE
 
 
 def fingerprint(key: bytes, seqno: int, value: bytes) -> int:
@@ -30,12 +22,7 @@ def fingerprint(key: bytes, seqno: int, value: bytes) -> int:
 
 def bucket_of(key: bytes) -> int:
     """The first 12 bits of SHA-256(key)."""
-    return int.from_bytes(sha256(key).digest()[:2], "big") >> _UNUSED_BITS
-
-
-def is_subtree(depth: int, prefix: int) -> bool:
-    """Whether the tree has such a node."""
-    return 0 <= depth <= DEPTH and 0 <= prefix < FAN_OUT**depth
+    return int.from_bytes(sha256(key).digest()[:2], "big") // (0x10000 // BUCKETS)
 
 
 class DigestTree:
@@ -86,6 +73,13 @@ class DigestTree:
     def keys(self, bucket: int) -> KeysView[bytes]:
         """All keys of a bucket that are held, also tombstones and what is expired and remembered."""
         return self._keys.get(bucket, {}).keys()
+
+    def counted(self, bucket: int) -> Iterator[tuple[bytes, bytes]]:
+        """Of a bucket, the keys whose version makes the digest, each with that version's short fingerprint."""
+        for key in self.keys(bucket):
+            bits = self._counted.get(key)
+            if bits is not None:
+                yield key, bits.to_bytes(DIGEST_SIZE, "big")[:SHORT_SIZE]
 
     def _flip(self, key: bytes, bits: int) -> None:
         if bits:

@@ -24,7 +24,8 @@ from sroamd.core.dhcp_server import DhcpServer
 from sroamd.core.effects import Effect, ForgetLeases, Level, Stop
 from sroamd.core.leases import Leases
 from sroamd.core.nodes import Nodes
-from sroamd.core.peering import Peer, Peering
+from sroamd.core.peer import Peer
+from sroamd.core.peering import Peering
 from sroamd.core.router_advertiser import RouterAdvertiser
 from sroamd.core.routes import Routes
 from sroamd.core.tickets import Tickets
@@ -117,6 +118,8 @@ class Node:
                 self.peering.said_hello(turn, peer, hello)
             case events.CensusReceived(peer, message):
                 self.census.heard(turn, peer, message)
+            case events.SummariesReceived(peer, summaries):
+                self.peering.compared(turn, peer, summaries)
             case events.PeerBlocked(peer):
                 self.peering.blocked(peer)
             case events.PeerWritable(peer):
@@ -193,7 +196,7 @@ class Node:
     # -- flooding
 
     def _updates(self, turn: Turn, peer_id: events.PeerId, updates: tuple[Update, ...]) -> None:
-        peer = self.peering.heard(turn, peer_id, len(updates))
+        peer = self.peering.said_updates(turn, peer_id, len(updates))
         if peer is None:
             return
         for update in updates:
@@ -267,6 +270,8 @@ class Node:
                 self._raise(turn, key)
             case int() as ticket if entry.job is Job.CHECK:
                 self.census.checks.due(turn, ticket)
+            case int() as peer if entry.job is Job.HELLO_WAIT:
+                self.peering.hello_missing(turn, peer)
             case int() as peer:
                 self.peering.hello_due(turn, peer)
             case None if entry.job is Job.REFRESH_NODE:

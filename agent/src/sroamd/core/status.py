@@ -155,7 +155,7 @@ def peers(node: Node, now: float) -> Json:
             "id": str(peer.node) if peer.node is not None else None,
             "since": round(now - peer.since, 1),
             "heard": round(now - peer.heard_at, 1),
-            "waiting": len(peer.dirty),
+            "waiting": peer.outbox.waiting(node.database),
             "updates_in": peer.updates_in,
             "updates_out": peer.updates_out,
         }

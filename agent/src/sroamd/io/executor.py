@@ -23,6 +23,7 @@ from sroamd.io.route_socket import Change, Failure
 from sroamd.printable import printable
 from sroamd.wire.census import Answer, Question
 from sroamd.wire.flood import Hello, Update
+from sroamd.wire.summary import Summary, Wanted
 
 log = logging.getLogger(__name__)
 core_log = logging.getLogger("sroamd.core")
@@ -50,6 +51,8 @@ class RouteWatch(Protocol):
 
 class Peers(Protocol):
     def send_updates(self, peer: PeerId, updates: tuple[Update, ...], more: bool) -> None: ...
+
+    def send_summaries(self, peer: PeerId, summaries: tuple[Summary | Wanted, ...], more: bool) -> None: ...
 
     def send_hello(self, peer: PeerId, hello: Hello) -> None: ...
 
@@ -144,6 +147,8 @@ class Executor:
                 self._frames.send(effect)
             case effects.SendUpdates(peer, updates, more):
                 self._peers.send_updates(peer, updates, more)
+            case effects.SendSummaries(peer, summaries, more):
+                self._peers.send_summaries(peer, summaries, more)
             case effects.SendHello(peer, hello):
                 self._peers.send_hello(peer, hello)
             case effects.SendCensus(peer, messages):
@@ -207,6 +212,8 @@ class Observer:
             match effect:
                 case effects.WatchNextHops(addresses):
                     self._watch.watch(addresses)
+                case effects.SendSummaries(peer, summaries, more):
+                    self._peers.send_summaries(peer, summaries, more)
                 case effects.SendHello(peer, hello):
                     self._peers.send_hello(peer, hello)
                 case effects.ClosePeer(peer, reason):

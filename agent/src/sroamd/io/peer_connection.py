@@ -7,19 +7,10 @@ import socket
 from typing import TYPE_CHECKING, cast
 
 from sroamd.constants import HANDSHAKE_TIMEOUT, PEER_BUFFER_MAX, PEER_RECEIVE_BURST, PEER_RECEIVE_RATE
-from sroamd.core.events import (
-    CensusReceived,
-    Event,
-    PeerBlocked,
-    PeerId,
-    PeerReady,
-    PeerSaidHello,
-    PeerWritable,
-    UpdatesReceived,
-)
+from sroamd.core.events import Event, PeerBlocked, PeerId, PeerReady, PeerWritable, said_by
 from sroamd.io.peer_admission import Arrival
 from sroamd.wire.cursor import DecodeError
-from sroamd.wire.flood import HANDSHAKE, RESYNCHRONISATION, Hello, Message, StreamDecoder, Update
+from sroamd.wire.flood import HANDSHAKE, RESYNCHRONISATION, Message, StreamDecoder
 
 if TYPE_CHECKING:
     from sroamd.io.peer_transport import PeerTransport
@@ -164,23 +155,10 @@ class PeerConnection(asyncio.BufferedProtocol):
             self.abort()
 
     def _tell(self, messages: list[Message]) -> None:
-        """One event for all updates of a read, in their order with everything else."""
-        batch: list[Update] = []
-        for message in messages:
-            if self.closing:
+        for event in said_by(self.peer_id, messages):
+            if self.closing:  # the core has cut it over what came before
                 return
-            if isinstance(message, Update):
-                batch.append(message)
-                continue
-            if batch:
-                self._emit(UpdatesReceived(self.peer_id, tuple(batch)))
-                batch.clear()
-            if isinstance(message, Hello):
-                self._emit(PeerSaidHello(self.peer_id, message))
-            else:
-                self._emit(CensusReceived(self.peer_id, message))
-        if batch and not self.closing:
-            self._emit(UpdatesReceived(self.peer_id, tuple(batch)))
+            self._emit(event)
 
     def _spend(self, octets: int) -> None:
         """Let a peer wait that says too much; its words stay in its kernel and ours."""

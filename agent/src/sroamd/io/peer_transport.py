@@ -25,8 +25,9 @@ from sroamd.io.peer_admission import (
     note_arrivals,
 )
 from sroamd.io.peer_connection import READ_SIZE, PeerConnection, tune
-from sroamd.wire import census
-from sroamd.wire.flood import Hello, Update, encode_hello, encode_updates
+from sroamd.wire.census import Answer, Question
+from sroamd.wire.flood import Hello, Update, encode, encode_hello, encode_updates
+from sroamd.wire.summary import Summary, Wanted
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ STOP_GRACE = 0.5  # seconds for what was written last
 
 
 class PeerTransport:
-    """Emits PeerReady, what the peer says, PeerBlocked, PeerWritable, and (only after PeerReady) PeerClosed.
+    """Emits PeerReady, then what the peer says (`events.said_by`), PeerBlocked and PeerWritable, and PeerClosed.
 
     `client_prefixes` and `gateways` are the addresses of stations and the anycast ones: nothing with such an address at
     either end is accepted, nor anything that comes in over one of `station_interfaces`. Call `start` in a running loop.
@@ -122,15 +123,20 @@ class PeerTransport:
         if connection is not None:
             connection.send(encode_updates(updates), more=more)
 
+    def send_summaries(self, peer: PeerId, summaries: tuple[Summary | Wanted, ...], more: bool = False) -> None:
+        connection = self._connections.get(peer)
+        if connection is not None:
+            connection.send(b"".join(map(encode, summaries)), more=more)
+
     def send_hello(self, peer: PeerId, hello: Hello) -> None:
         connection = self._connections.get(peer)
         if connection is not None:
             connection.send(encode_hello(hello), more=False)
 
-    def send_census(self, peer: PeerId, messages: tuple[census.Question | census.Answer, ...]) -> None:
+    def send_census(self, peer: PeerId, messages: tuple[Question | Answer, ...]) -> None:
         connection = self._connections.get(peer)
         if connection is not None:
-            connection.send(b"".join(map(census.encode, messages)), more=False)
+            connection.send(b"".join(map(encode, messages)), more=False)
 
     def close(self, peer: PeerId, reason: str) -> None:
         """Cut; PeerClosed follows. A configured peer is dialled again, after the longest back-off."""

@@ -6,15 +6,13 @@ faster and the same to the core.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from random import Random
 from typing import TYPE_CHECKING
 
 from sroamd import constants
-from sroamd.core.events import CensusReceived, PeerBlocked, PeerId, PeerSaidHello, PeerWritable, UpdatesReceived
+from sroamd.core.events import PeerBlocked, PeerId, PeerWritable, UpdatesReceived, said_by
 from sroamd.sim.clock import VirtualTime
-from sroamd.wire import census, flood
-from sroamd.wire.flood import HANDSHAKE, Hello, Message, StreamDecoder, Update
+from sroamd.wire.flood import HANDSHAKE, Message, StreamDecoder, Update, encode
 
 if TYPE_CHECKING:
     from sroamd.sim.machine import Machine
@@ -60,7 +58,7 @@ class Connection:
     # -- sending
 
     def send(self, sender: End, messages: tuple[Message, ...], more: bool = False) -> None:
-        """What the core of `sender` wants to tell the other end: Updates, or one message of another kind."""
+        """What the core of `sender` wants to tell the other end: messages of one kind."""
         if not sender.is_open:
             return
         network, weight = self._network, UPDATE_OCTETS * len(messages)
@@ -108,13 +106,12 @@ class Connection:
         sender.in_flight -= octets
         self._network.updates_in_flight -= updates
         if receiver.alive:
-            for group in grouped(receiver.decoder.feed(content) if isinstance(content, bytes) else content):
-                if isinstance(group, tuple):
-                    receiver.machine.deliver(UpdatesReceived(receiver.peer, group))
-                elif isinstance(group, Hello):
-                    receiver.machine.deliver(PeerSaidHello(receiver.peer, group))
-                else:
-                    receiver.machine.deliver(CensusReceived(receiver.peer, group))
+            if isinstance(content, tuple) and type(content[0]) is Update:
+                receiver.machine.deliver(UpdatesReceived(receiver.peer, content))
+            else:
+                messages = receiver.decoder.feed(content) if isinstance(content, bytes) else content
+                for event in said_by(receiver.peer, messages):
+                    receiver.machine.deliver(event)
         if (
             (sender.wants_more or sender.told_blocked)
             and sender.in_flight <= self._network.buffer // 2
@@ -159,32 +156,3 @@ class Connection:
             return
         end.is_open = False
         self._network.end_closed(self, end)
-
-
-def encode(message: Message) -> bytes:
-    match message:
-        case Update():
-            return flood.encode_update(message)
-        case Hello():
-            return flood.encode_hello(message)
-        case _:
-            return census.encode(message)
-
-
-def grouped(messages: Sequence[Message]) -> Sequence[Hello | census.Question | census.Answer | tuple[Update, ...]]:
-    """Updates that come together are one event, as in the real transport."""
-    if isinstance(messages, tuple):
-        return (messages,) if type(messages[0]) is Update else messages
-    groups: list[Hello | census.Question | census.Answer | tuple[Update, ...]] = []
-    run: list[Update] = []
-    for message in messages:
-        if isinstance(message, Update):
-            run.append(message)
-            continue
-        if run:
-            groups.append(tuple(run))
-            run = []
-        groups.append(message)
-    if run:
-        groups.append(tuple(run))
-    return groups

@@ -240,6 +240,10 @@ class Machine:
                 if peer in self.connections:
                     connection, end = self.connections[peer]
                     connection.send(end, (hello,))
+            case does.SendSummaries(peer, summaries, more):
+                if peer in self.connections:
+                    connection, end = self.connections[peer]
+                    connection.send(end, summaries, more)
             case does.SendCensus(peer, messages):
                 if peer in self.connections:
                     connection, end = self.connections[peer]

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 from sroamd.addresses import NodeId
 from sroamd.wire.cursor import DecodeError
+from sroamd.wire.summary import DEPTH, DIGEST_SIZE, FAN_OUT, is_subtree
 
 TLV_QUESTION = 130
 TLV_ANSWER = 131
@@ -25,9 +26,6 @@ TLV_ANSWER = 131
 VERSION = 1
 EVERYBODY = NodeId(bytes(8))
 NONCE_SIZE = 8
-DEPTH_OF_BUCKETS = 3
-FAN_OUT = 16
-DIGEST_SIZE = 8
 # The length of a TLV is one octet and 47 are spent before the key: a longer key or value is cut, for it is only shown.
 # The fingerprint is that of the whole.
 KEY_MAX = 160
@@ -121,7 +119,7 @@ def decode_answer(body: bytes) -> Answer | None:
     _version, asker, nonce, node, depth, prefix, count = _ANSWER.unpack_from(body)
     _check_part(depth, prefix)
     rest = body[_ANSWER.size :]
-    if depth < DEPTH_OF_BUCKETS:
+    if depth < DEPTH:
         if len(rest) != FAN_OUT * DIGEST_SIZE:
             raise DecodeError(f"an Answer with {len(rest)} octets of digests")
         return Answer(NodeId(asker), nonce, NodeId(node), depth, prefix, count, rest)
@@ -146,5 +144,5 @@ def _is_known(body: bytes) -> bool:
 
 
 def _check_part(depth: int, prefix: int) -> None:
-    if depth > DEPTH_OF_BUCKETS or prefix >= FAN_OUT**depth:
+    if not is_subtree(depth, prefix):
         raise DecodeError(f"there is no part {prefix} at depth {depth}")

@@ -3,21 +3,24 @@
     Pad1   0      one octet, no length
     PadN   1      length, anything
     Update 2      length, seqno u16, remaining lifetime u32 (seconds), key length u8, key, value
-    Hello  128    length, version u8 = 1, flags u8 = 0, node id (8), interval u16 (seconds), digest (8), count u32, name
+    Hello  128    length, version u8 = 1, flags u8, node id (8), interval u16 (seconds), digest (8), count u32, name
 
-Hello is ours, and so are types 130 and 131 (`wire.census`): the C daemon ignores types that it does not know. What a
+Types from 128 on are ours (`wire.summary`, `wire.census`): the C daemon ignores what it does not know. What a
 key and a value mean is `wire.datum`'s affair.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import assert_never
 
 from sroamd.addresses import NodeId
-from sroamd.wire.census import TLV_ANSWER, TLV_QUESTION, Answer, Question, decode_answer, decode_question
+from sroamd.wire import census, summary
+from sroamd.wire.census import Answer, Question
 from sroamd.wire.cursor import DecodeError
+from sroamd.wire.summary import Summary, Wanted
 
 # To the C daemon a repeated handshake is TLV 44 of one octet and a Pad1, which it skips. So do we; and for that reason
 # type 44 is taken for ever and the last octet must stay zero.
@@ -39,6 +42,7 @@ KEY_AND_VALUE_MAX = 248  # the length of a TLV is one octet, and an Update's own
 LIFETIME_MAX = 0x7FFFFFFF  # the C daemon reads the field as a signed int: beyond this it would see the past
 NAME_MAX = 63  # octets of UTF-8
 HELLO_VERSION = 1
+FLAG_REPAIRS = 1  # of a Hello; the other bits are zero, and ignored
 
 _TLV_HEADER = 2
 _UPDATE_FIELDS = struct.Struct("!HIB")
@@ -58,16 +62,37 @@ class Update:
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """Who speaks, how often (`interval`, seconds), and what its database looks like (8 octets of digest, and count)."""
+    """Who speaks, how often (`interval`, seconds), and what its database looks like (8 octets of digest, and count).
+
+    `repairs`: it compares databases by Summary, and need not be sent everything.
+    """
 
     node_id: NodeId
     interval: int
     digest: bytes
     count: int
     name: str
+    repairs: bool = False
 
 
-Message = Update | Hello | Question | Answer
+Message = Update | Hello | Summary | Wanted | Question | Answer
+
+
+def encode(message: Message) -> bytes:
+    """The TLV. ValueError if the message does not fit into one."""
+    match message:
+        case Update():
+            return encode_update(message)
+        case Hello():
+            return encode_hello(message)
+        case Summary():
+            return summary.encode_summary(message)
+        case Wanted():
+            return summary.encode_wanted(message)
+        case Question() | Answer():
+            return census.encode(message)
+        case _:
+            assert_never(message)
 
 
 def encode_update(update: Update) -> bytes:
@@ -97,7 +122,8 @@ def encode_hello(hello: Hello) -> bytes:
         raise ValueError(f"a name of {len(name)} octets, {NAME_MAX} are allowed")
     if len(hello.digest) != 8:
         raise ValueError(f"a digest of {len(hello.digest)} octets instead of 8")
-    fields = _HELLO_FIELDS.pack(HELLO_VERSION, 0, hello.node_id, hello.interval, hello.digest, hello.count)
+    flags = FLAG_REPAIRS if hello.repairs else 0
+    fields = _HELLO_FIELDS.pack(HELLO_VERSION, flags, hello.node_id, hello.interval, hello.digest, hello.count)
     return bytes((TLV_HELLO, len(fields) + len(name))) + fields + name
 
 
@@ -119,12 +145,23 @@ def _decode_hello(body: bytes) -> Hello | None:
         return None
     if not _HELLO_FIELDS.size <= len(body) <= _HELLO_FIELDS.size + NAME_MAX:
         raise DecodeError(f"a Hello of {len(body)} octets")
-    _version, _flags, node_id, interval, digest, count = _HELLO_FIELDS.unpack_from(body)
+    _version, flags, node_id, interval, digest, count = _HELLO_FIELDS.unpack_from(body)
     try:
         name = body[_HELLO_FIELDS.size :].decode()
     except UnicodeDecodeError as error:
         raise DecodeError("a Hello whose name is not UTF-8") from error
-    return Hello(NodeId(node_id), interval, digest, count, name)
+    return Hello(NodeId(node_id), interval, digest, count, name, repairs=bool(flags & FLAG_REPAIRS))
+
+
+# What follows a TLV's header, by its type. None: a version that we do not know, whose fields may be anything.
+_DECODERS: dict[int, Callable[[bytes], Message | None]] = {
+    TLV_UPDATE: _decode_update,
+    TLV_HELLO: _decode_hello,
+    summary.TLV_SUMMARY: summary.decode_summary,
+    summary.TLV_WANTED: summary.decode_wanted,
+    census.TLV_QUESTION: census.decode_question,
+    census.TLV_ANSWER: census.decode_answer,
+}
 
 
 class StreamDecoder:
@@ -182,16 +219,9 @@ class StreamDecoder:
         return messages
 
     def _decode(self, kind: int, body: bytes) -> Message | None:
-        message: Message | None = None
+        decode = _DECODERS.get(kind)
         try:
-            if kind == TLV_UPDATE:
-                return _decode_update(body)
-            if kind == TLV_HELLO:
-                message = _decode_hello(body)
-            elif kind == TLV_QUESTION:
-                message = decode_question(body)
-            elif kind == TLV_ANSWER:
-                message = decode_answer(body)
+            message = None if decode is None else decode(body)
         except DecodeError:
             self.malformed += 1
             return None
