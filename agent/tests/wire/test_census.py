@@ -56,14 +56,17 @@ def test_what_was_encoded_is_decoded(message: Question | Answer) -> None:
     assert decoded(census.encode(message)) == ([message], 0, 0)
 
 
-def test_what_does_not_fit_is_cut_and_its_fingerprint_is_that_of_the_whole() -> None:
-    long = Held(b"fingerpr", 1, 2, b"\xc8" * 240, b"v" * 8)
-    octets = census.encode(Answer(AP1, NONCE, AP2, 3, 0, 1, held=long))
-    assert len(octets) == 1 + 1 + 47 + census.KEY_MAX + 8
-    ((answer,), _, _) = decoded(octets)
-    assert isinstance(answer, Answer)
-    assert answer.held == Held(b"fingerpr", 1, 2, b"\xc8" * census.KEY_MAX, b"v" * 8)
-    assert len(census.encode(Answer(AP1, NONCE, AP2, 3, 0, 1, held=Held(bytes(8), 1, 2, b"k", b"v" * 247)))) == 257
+def test_the_longest_answer_fills_its_tlv() -> None:
+    key, value = b"k" * census.KEY_MAX, b"v" * (census.KEY_AND_VALUE_MAX - census.KEY_MAX)
+    longest = Answer(AP1, NONCE, AP2, 3, 0, 1, held=Held(b"12345678", 1, 2, key, value))
+    assert len(census.encode(longest)) == 257
+    assert decoded(census.encode(longest)) == ([longest], 0, 0)
+
+
+@pytest.mark.parametrize(("key", "value"), [(b"", b"v"), (b"k" * 160, b"v" * 49)], ids=["no key", "too long"])
+def test_an_answer_that_cannot_be_sent_is_our_mistake(key: bytes, value: bytes) -> None:
+    with pytest.raises(ValueError):
+        census.encode(Answer(AP1, NONCE, AP2, 3, 0, 1, held=Held(b"12345678", 1, 2, key, value)))
 
 
 @pytest.mark.parametrize("octets", [bytes((130, 1, 2)), bytes((131, 200, 2)) + bytes(199)], ids=["question", "answer"])

@@ -21,7 +21,7 @@ from sroamd.core.nodes import Nodes
 from sroamd.core.peering import Peering
 from sroamd.core.rate import TokenBucket
 from sroamd.core.turn import State, Turn
-from sroamd.wire.census import Answer, Held, Question
+from sroamd.wire.census import KEY_AND_VALUE_MAX, KEY_MAX, Answer, Held, Question
 from sroamd.wire.summary import DEPTH, DIGEST_SIZE
 
 
@@ -119,9 +119,9 @@ class Census:
         if answer.node == self._state.node_id:
             return  # nobody else speaks for this node
         if answer.asker == self._state.node_id:
-            if self.checks.answered(turn, answer):
-                self._learn_way(answer.node, peer_id)
-            else:
+            if self.checks.asked(answer.nonce):
+                self._learn_way(answer.node, peer_id)  # first, since this answer leads to the next questions
+            if not self.checks.answered(turn, answer):
                 self.counters["census.unasked"] += 1
             return
         asked = self._asked.get((answer.asker, answer.nonce))
@@ -165,7 +165,8 @@ class Census:
 
 
 def to_held(datum: Datum, now: float) -> Held:
-    """As an answer says it."""
+    """As an answer says it: what does not fit is cut, and still compared by its fingerprint."""
     bits = fingerprint(datum.key, datum.seqno, datum.value)
-    remaining = min(datum.remaining(now), constants.LIFE_MAX_WIRE)
-    return Held(bits.to_bytes(DIGEST_SIZE, "big"), datum.seqno, remaining, datum.key, datum.value)
+    key = datum.key[:KEY_MAX]
+    value = datum.value[: KEY_AND_VALUE_MAX - len(key)]
+    return Held(bits.to_bytes(DIGEST_SIZE, "big"), datum.seqno, datum.remaining(now), key, value)

@@ -38,6 +38,10 @@ class Checks:
         self._told_at[ticket] = turn.now
         self._look(turn, ticket, check)
 
+    def asked(self, nonce: bytes) -> bool:
+        """Whether an answer to this question is waited for."""
+        return any(nonce in check.outstanding for check in self._running.values())
+
     def answered(self, turn: Turn, answer: Answer) -> bool:
         """Whether one of the checks had asked for it."""
         for ticket, check in list(self._running.items()):

@@ -26,8 +26,8 @@ TLV_ANSWER = 131
 VERSION = 1
 EVERYBODY = NodeId(bytes(8))
 NONCE_SIZE = 8
-# The length of a TLV is one octet and 47 are spent before the key: a longer key or value is cut, for it is only shown.
-# The fingerprint is that of the whole.
+# The length of a TLV is one octet and 47 are spent before the key. A longer key or value is cut by the node that
+# answers, for it is only shown; the fingerprint is that of the whole. There is always room for some of the value.
 KEY_MAX = 160
 KEY_AND_VALUE_MAX = 208
 
@@ -73,7 +73,7 @@ class Answer:
 
 
 def encode(message: Question | Answer) -> bytes:
-    """The TLV. Keys and values that are too long for it are cut."""
+    """The TLV. ValueError if key and value do not fit."""
     if isinstance(message, Question):
         kind, body = TLV_QUESTION, _encode_question(message)
     else:
@@ -92,9 +92,9 @@ def _encode_answer(answer: Answer) -> bytes:
     held = answer.held
     if held is None:
         return body
-    key = held.key[:KEY_MAX]
-    value = held.value[: KEY_AND_VALUE_MAX - len(key)]
-    return body + _DATUM.pack(held.fingerprint, held.seqno, held.remaining, len(key)) + key + value
+    if not 0 < len(held.key) <= KEY_AND_VALUE_MAX - len(held.value):
+        raise ValueError(f"key of {len(held.key)} and value of {len(held.value)} octets do not make an Answer")
+    return body + _DATUM.pack(held.fingerprint, held.seqno, held.remaining, len(held.key)) + held.key + held.value
 
 
 def decode_question(body: bytes) -> Question | None:
