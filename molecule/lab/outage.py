@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from itertools import pairwise
+from math import inf
 
 from .records import Family
 
@@ -60,6 +61,12 @@ def flow(direction: Direction, family: Family, sent: Log, received: Log, start: 
         silence_ms=longest_gap([time for _, time in received], start, end) * 1000,
         send_gap_ms=longest_gap([time for _, time in sent], start, end) * 1000,
     )
+
+
+def first_arrival(sent: Log, received: Log, after: float) -> float:
+    """When the first of the packets sent after this moment arrived; infinite if none did."""
+    numbers = {number for number, time in sent if time >= after}
+    return min((time for number, time in received if number in numbers), default=inf)
 
 
 def connection(

@@ -135,6 +135,17 @@ class Traffic:
         connections = tuple(_connection(logs[Direction.UP], family, start, end) for family in self._families)
         return Report(start, end, flows, connections if self._tcp else ())
 
+    def resumed(self, after: float) -> dict[tuple[Direction, Family], float]:
+        """Seconds from a moment of time.monotonic() to the first arrival of each flow, as far as it has been logged.
+
+        Infinite where none has come. Packets that were sent before, and waited in a queue, do not count.
+        """
+        logs = {direction: self._read(direction) for direction in Direction}
+        return {
+            (direction, family): outage.first_arrival(*_both_ends(logs, direction, family), after) - after
+            for direction, family in itertools.product(Direction, self._families)
+        }
+
     def _wait_for(self, what_is_missing: Callable[[], list[str]], deadline: float) -> None:
         while missing := what_is_missing():
             if time.monotonic() > deadline:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lab.outage import Connection, Direction, Flow, connection, flow, longest_gap
+from lab.outage import Connection, Direction, Flow, connection, first_arrival, flow, longest_gap
 from lab.records import Family
 
 
@@ -61,6 +61,12 @@ def test_silence_that_reaches_beyond_the_window_counts_whole() -> None:
 def test_silence_without_any_packet_is_the_whole_window() -> None:
     assert longest_gap([], 1.0, 2.0) == pytest.approx(1.0)
     assert measured([], 1.0, 2.0).lost == 101
+
+
+def test_the_first_arrival_after_a_moment_is_of_a_packet_sent_after_it() -> None:
+    received = [*steady(1, 100), (150, 2.01), *steady(210, 400, delay=0.002)]
+    assert first_arrival(steady(1, 400), received, 2.0) == pytest.approx(2.102)
+    assert first_arrival(steady(1, 400), steady(1, 199), 2.0) == float("inf")
 
 
 def test_a_busy_machine_shows_as_a_pause_of_the_sender() -> None:
