@@ -160,6 +160,11 @@ class Fleet:
         eventually(self.assert_well, within)
         eventually(self.assert_agreement, within)
 
+    def claims_of(self, station: Station) -> int:
+        """The highest number that a version of its association has on any access point."""
+        key = ("association", station.mac)
+        return max((record[3] for ap in APS for record in self.database(ap) if record[:2] == key), default=0)
+
     # -- stations -----------------------------------------------------------------------------------------------
 
     def station(self, number: int) -> Station:

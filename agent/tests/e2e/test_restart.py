@@ -44,6 +44,19 @@ def test_kill_of_the_agent_loses_nothing(fleet: Fleet, station: Station) -> None
     assert "status=9/KILL" in fleet.journal(AP, since=began)
 
 
+def test_restart_beside_a_station_that_left_silently_loses_nothing(fleet: Fleet, station: Station) -> None:
+    """hostapd here still lists it, as the air does not tell of departures; listed is not arrived."""
+    elsewhere = APS[0]
+    station.roam(elsewhere)
+    eventually(lambda: fleet.assert_at(station, elsewhere), SETTLED_WITHIN)
+    eventually(lambda: assert_reaches(station), SETTLED_WITHIN)
+    assert station.mac in fleet.run(AP, "hostapd_cli", "-p", "/run/hostapd", "list_sta").split()
+    report = under_traffic(fleet, station, "beside a ghost", lambda: fleet.run(AP, "systemctl", "restart", "sroamd"))
+    assert report.lost == 0, report.flows
+    assert report.survived
+    fleet.assert_at(station, elsewhere)
+
+
 def under_traffic(
     fleet: Fleet, station: Station, how: str, disturb: Callable[[], object], watch: float = A_MOMENT_S
 ) -> Report:
