@@ -10,6 +10,26 @@ REFRESH_SPREAD = 0.1
 ASSOCIATION_HOLD = 600  # an expired claim or a tombstone stays a floor for the seqno; much longer than any clock skew
 TOMBSTONE_LIFE = 600
 
+# How often the association of one station may get a new version (core.claim_limit). A version may still meet one that is
+# ASSOCIATION_LIFE + ASSOCIATION_HOLD older, and the two must lie less than 2^15 apart: 4 a second are 24,000.
+CLAIM_RATE = 4
+CLAIM_BURST = 8  # a station that walks through a building never gets there
+CLAIM_RESERVE = 4  # tokens that a withdrawal leaves: while a station bounces, where it is matters, and not where it was
+
+# Stations that two nodes claim from each other, each with an answer in its hand: a cloned MAC. After RECLAIM_FREE claims
+# in a row the station is asked again only after 1, 2, 4 .. 60 s, until there was peace for RECLAIM_QUIET, or it arrives.
+RECLAIM_FREE = 4
+RECLAIM_WAIT_MIN = 1.0
+RECLAIM_WAIT_MAX = 60.0
+RECLAIM_QUIET = 60.0
+CONFLICTS_MAX = 128  # stations of which a node remembers how they were contested
+CONFLICT_RIVALS_MAX = 8  # nodes that are counted one by one in each
+CONFLICT_OVER = 180.0  # without a claim for so long it is over: each side waits RECLAIM_WAIT_MAX for its turn, and asks
+CONFLICT_KEEP = 3600.0  # and is remembered for an operator who comes later
+EVIDENCE_INTERVAL = 30.0  # between two versions of the evidence that a node floods of one station
+EVIDENCE_LIFE = 300  # it is told again long before, as long as there is a conflict
+EVIDENCE_MAX = 2_048  # records of evidence in the database, of all nodes
+
 # Leases
 LEASE_LIFE = 1800  # DHCPv4 default; T1 and T2 as in RFC 2131 section 4.4.5
 LEASE_LIFE_MAX = 86400  # what a receiver believes at most
@@ -49,6 +69,7 @@ LIFE_MAX_WIRE = 0x7FFFFFFF  # the C daemon takes the field as a signed int
 PING_TRIES = 3
 PING_INTERVAL = 0.2  # a dozing station answers within a beacon interval or two
 PING_TIMEOUT = PING_TRIES * PING_INTERVAL
+PING_ADDRESSES_MAX = 4  # of its IPv4 addresses, the lowest first, at which a station is asked
 
 # Announcements to a station that has just been authorised. hostapd says so up to 28 ms before the kernel lets frames
 # through (lab, section 9), so the first may be lost.
@@ -69,6 +90,11 @@ ROUTE_PROTOCOL_DIRECT = 47
 ROUTE_METRIC = 64
 DEMOTED_TIME = 10.0  # the better route must have reached everybody before the bad one is withdrawn
 DEMOTED_BLIND_TIME = 1.0  # the same, where no next hop towards the new AP is known and packets would be lost here
+# A route that somebody else removes is installed again at once so often, then after 1, 2, 4, 8, 10 s.
+REINSTALL_FREE = 5
+REINSTALL_WAIT_MIN = 1.0
+REINSTALL_WAIT_MAX = 10.0  # an interface that flaps ends up with its routes so soon
+REINSTALL_QUIET = 60.0
 ADOPT_TIME = 10.0  # after a start, a kernel route that nothing explains yet is kept so long: the peers' dump may
 
 # Peers

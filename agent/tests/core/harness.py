@@ -96,6 +96,7 @@ class Lab:
         self.now = 1000.0
         self.hosts: list[Host] = []
         self.really_at: dict[Mac, int] = {}  # which node's radio reaches the station: it answers pings there
+        self.clones: dict[Mac, set[int]] = {}  # other nodes where a station with this MAC answers pings as well
         self.one_channel = False  # a radio acknowledges polls of every node, wherever it is
         self.held: set[tuple[int, int]] = set()  # (from, to): what is sent waits for `release`
         self._waiting: dict[tuple[int, int], deque[ev.Event]] = {}
@@ -238,13 +239,19 @@ class Lab:
                 for key in keys:
                     host.disk.pop(key, None)
             case do.PollStation(interface, station):
-                if self.really_at.get(station) == host.number or (self.one_channel and station in self.really_at):
-                    self._queue.append((host, ev.ProbeAnswered(interface, station)))
-            case do.SendArpRequest(interface, station) | do.SendNeighborSolicitation(interface, station):
-                if self.really_at.get(station) == host.number:
-                    self._queue.append((host, ev.ProbeAnswered(interface, station)))
+                if self._answers(host, station) or (self.one_channel and station in self.really_at):
+                    self._queue.append((host, ev.ProbeAnswered(interface, station, ev.Probe.POLL)))
+            case do.SendArpRequest(interface, station):
+                if self._answers(host, station):
+                    self._queue.append((host, ev.ProbeAnswered(interface, station, ev.Probe.ARP)))
+            case do.SendNeighborSolicitation(interface, station):
+                if self._answers(host, station):
+                    self._queue.append((host, ev.ProbeAnswered(interface, station, ev.Probe.NEIGHBOR)))
             case _:
                 pass
+
+    def _answers(self, host: Host, station: Mac) -> bool:
+        return self.really_at.get(station) == host.number or host.number in self.clones.get(station, ())
 
     def _send(self, host: Host, peer: int, event: ev.Event) -> None:
         if peer not in host.peers:

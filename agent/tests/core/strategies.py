@@ -113,7 +113,7 @@ events = st.one_of(
     st.builds(ev.StationAuthorized, interfaces, stations),
     st.builds(ev.StationLeft, interfaces, stations),
     st.builds(ev.StationsListed, interfaces, st.frozensets(stations)),
-    st.builds(ev.ProbeAnswered, interfaces, stations),
+    st.builds(ev.ProbeAnswered, interfaces, stations, st.sampled_from(ev.Probe)),
     stations.flatmap(lambda source: st.builds(ev.DhcpReceived, interfaces, st.just(source), ipv4, messages)),
     stations.flatmap(
         lambda source: st.builds(

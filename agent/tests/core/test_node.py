@@ -42,7 +42,7 @@ def test_nothing_from_outside_raises(story: list[tuple[ev.Event, float]]) -> Non
             report(node, topic, None, lab.now)
     assert all(prefix.prefixlen in (32, 64) for prefix in node.routes.installed)
     assert node.state.offers <= {datum.key for datum in node.database}
-    assert set(node.associations._pings) <= set(node.state.present)
+    assert set(node.associations.pings._under_way) <= set(node.state.present)
 
 
 def test_tick_with_nothing_due_is_nothing() -> None:
@@ -67,8 +67,11 @@ def test_ten_thousand_stations_leave_nothing_behind_but_what_the_design_remember
     lab.wait(2 * constants.RA_INTERVAL + constants.ASSOCIATION_LIFE + constants.ASSOCIATION_HOLD)
     assert node.state.present == {}
     for table in (
-        node.associations._pings,
-        node.associations._link_local,
+        node.associations.pings._under_way,
+        node.associations.pings._link_local,
+        node.associations._waiting,
+        node.associations._acknowledged,
+        node.associations.conflicts.stations,
         node.announcements._begun,
         node.router_advertiser._answered,
         node.router_advertiser._unwritten,

@@ -52,11 +52,14 @@ def test_station_that_changes_interface_is_routed_through_the_new_one() -> None:
     assert {route.next_hop for route in lab[1].kernel.values()} == {NextHop("wlan1", None)}
 
 
-def test_lease_that_expires_is_withdrawn() -> None:
+def test_lease_that_expires_is_demoted_then_withdrawn() -> None:
+    """What Babel merely withdraws lives on at others for half a minute."""
     lab, address = with_alice()
     lab.wait(1799)
-    assert address in lab[1].kernel
+    assert lab[1].kernel[address] == here(address)
     lab.wait(2)
+    assert lab[1].kernel[address] == Route(address, RouteKind.DEMOTED, NextHop("wlan0", None))
+    lab.wait(constants.DEMOTED_TIME)
     assert address not in lab[1].kernel
 
 
@@ -70,10 +73,32 @@ def test_renewed_lease_stays() -> None:
     assert lab[1].all(do.RemoveRoute) == []
 
 
-def test_released_lease_is_withdrawn_at_once() -> None:
+def test_released_lease_is_demoted_then_withdrawn() -> None:
     lab, address = with_alice()
     lab.dhcp(1, release(ALICE, address[0]))
+    assert lab[1].kernel[address].kind is RouteKind.DEMOTED
+    lab.wait(constants.DEMOTED_TIME)
     assert address not in lab[1].kernel
+
+
+def test_address_that_is_released_here_and_taken_again_elsewhere_is_routed_by_way_of_the_new_node() -> None:
+    lab, address = with_alice()
+    lab.dhcp(1, release(ALICE, address[0]))
+    lab.leave(1, ALICE)
+    lab.wait(1)
+    lab.join(2, ALICE)
+    assert lab.lease(2, ALICE) == address[0]
+    assert lab[2].kernel[address] == here(address)
+    assert lab[1].kernel[address] == Route(address, RouteKind.DEMOTED, NextHop("bb0", AP2))
+
+
+def test_released_address_that_is_taken_again_is_here_at_once() -> None:
+    lab, address = with_alice()
+    lab.dhcp(1, release(ALICE, address[0]))
+    assert lab.lease(1, ALICE) == address[0]
+    assert lab[1].kernel[address] == here(address)
+    lab.wait(constants.DEMOTED_TIME + 1)
+    assert lab[1].all(do.RemoveRoute) == []
 
 
 def test_lease_that_becomes_anothers_is_demoted_then_gone() -> None:
@@ -194,7 +219,7 @@ def test_next_hop_that_is_lost_leaves_the_demoted_route_as_it_is() -> None:
 def test_conflict_demotes_at_once_and_the_answer_restores() -> None:
     lab, address = with_alice()
     lab[1].forget()
-    lab.do(1, ev.UpdatesReceived(2, (Update(50, 5400, association_key(ALICE), bytes(id_of(2))),)))
+    lab.do(1, ev.UpdatesReceived(2, (Update(1, 5400, association_key(ALICE), bytes(id_of(2))),)))
     ours = [effect.route for effect in lab[1].all(do.InstallRoute) if effect.route.prefix == address]
     assert [route.kind for route in ours] == [RouteKind.DEMOTED, RouteKind.HERE]
     lab.wait(30)

@@ -116,11 +116,13 @@ def test_restart_without_its_leases_keeps_the_routes_until_the_dump() -> None:
     assert all(effect.prefix not in before for effect in lab[1].all(do.RemoveRoute))
 
 
-def test_route_of_nobody_is_kept_ten_seconds_then_removed() -> None:
+def test_route_of_nobody_is_kept_ten_seconds_then_demoted_then_removed() -> None:
     lab = restarted_with(here(ELSEWHERE))
     lab.wait(constants.ADOPT_TIME - 0.1)
-    assert ELSEWHERE in lab[1].kernel
+    assert lab[1].kernel[ELSEWHERE] == here(ELSEWHERE)
     lab.wait(0.2)
+    assert lab[1].kernel[ELSEWHERE].kind is RouteKind.DEMOTED
+    lab.wait(constants.DEMOTED_TIME)
     assert ELSEWHERE not in lab[1].kernel
 
 

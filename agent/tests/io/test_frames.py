@@ -24,7 +24,7 @@ from scapy.packet import Packet
 
 from sroamd.addresses import Mac
 from sroamd.core import effects
-from sroamd.core.events import DhcpReceived, ProbeAnswered, RouterSolicited
+from sroamd.core.events import DhcpReceived, Probe, ProbeAnswered, RouterSolicited
 from sroamd.io.frames import Drop, FrameEffect, Receiver, encode_frame, read_frame
 from sroamd.wire.dhcpv4 import DhcpMessage, MessageType
 from sroamd.wire.icmpv6 import PrefixInformation, RouterAdvertisement
@@ -84,9 +84,12 @@ def test_router_solicitation_is_received(option: str | None) -> None:
     assert (event.source, event.source_ip) == (Mac.parse(STATION), IPv6Address("fe80::7"))
 
 
-@pytest.mark.parametrize("packet", [arp_reply(), advertisement(), advertisement(None)])
-def test_answers_to_a_probe_are_signs_of_life(packet: Packet) -> None:
-    assert read_frame(RECEIVER, bytes(packet)) == ProbeAnswered("wlan0", Mac.parse(STATION))
+@pytest.mark.parametrize(
+    ("packet", "by"),
+    [(arp_reply(), Probe.ARP), (advertisement(), Probe.NEIGHBOR), (advertisement(None), Probe.NEIGHBOR)],
+)
+def test_answers_to_a_probe_are_signs_of_life(packet: Packet, by: Probe) -> None:
+    assert read_frame(RECEIVER, bytes(packet)) == ProbeAnswered("wlan0", Mac.parse(STATION), by)
 
 
 @pytest.mark.parametrize(

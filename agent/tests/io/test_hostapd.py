@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sroamd.addresses import Mac
-from sroamd.core.events import ProbeAnswered, StationAuthorized, StationLeft, StationsListed
+from sroamd.core.events import Probe, ProbeAnswered, StationAuthorized, StationLeft, StationsListed
 from sroamd.io import hostapd, hostapd_socket
 from sroamd.io.hostapd import HostapdMonitor
 from tests.io.events import Collector, until
@@ -266,7 +266,7 @@ def test_a_poll_is_answered(run: Run) -> None:
             place.monitor.poll(Mac.parse(LAPTOP))
             place.monitor.poll(Mac.parse(TABLET))
             await until(lambda: place.monitor.counters["hostapd.polls_refused"] == 1)
-            assert place.seen.of(ProbeAnswered) == [ProbeAnswered("wlan0", Mac.parse(PHONE))]
+            assert place.seen.of(ProbeAnswered) == [ProbeAnswered("wlan0", Mac.parse(PHONE), Probe.POLL)]
 
     run(body)
 

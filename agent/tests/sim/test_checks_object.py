@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from sroamd import constants
-from sroamd.core.associations import Associations
+from sroamd.core.pings import Pings
 from sroamd.core.database import Database, Outcome, Same
 from sroamd.core.leases import Leases
 from sroamd.core.node import Node
@@ -52,7 +52,7 @@ def keeps_its_own_value_in_a_tie(patch: pytest.MonkeyPatch) -> None:
 
 
 def never_pings(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Associations, "_ping", lambda self, turn, station, why: None)
+    patch.setattr(Pings, "begin", lambda self, turn, station, ping, at: None)
 
 
 def never_dumps(patch: pytest.MonkeyPatch) -> None:

@@ -18,11 +18,14 @@ class Job(IntEnum):
     REFRESH_CLAIM = auto()  # station
     REFRESH_NODE = auto()  # None
     PING = auto()  # station
+    CLAIM = auto()  # station: a claim or a withdrawal that had to wait
+    CONFLICT = auto()  # station
     RAISE = auto()  # key
     ANNOUNCE = auto()  # station
     ADVERTISE = auto()  # station
     OFFER = auto()  # station
     DEMOTED = auto()  # prefix
+    REINSTALL = auto()  # prefix
     ADOPTED = auto()  # None
     HELLO = auto()  # peer
     CHECK = auto()  # its ticket

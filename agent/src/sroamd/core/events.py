@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from enum import Enum
 from ipaddress import IPv4Address, IPv6Address
 from itertools import groupby
 
@@ -44,12 +45,21 @@ class StationsListed:
     stations: frozenset[Mac]
 
 
+class Probe(Enum):
+    """How a station is asked whether it is there; the value is for people."""
+
+    ARP = "arp"
+    NEIGHBOR = "nd"
+    POLL = "poll"
+
+
 @dataclass(frozen=True, slots=True)
 class ProbeAnswered:
     """The station gave a sign of life on the interface: an ARP reply, a neighbour advertisement, a POLL_STA answer."""
 
     interface: str
     station: Mac
+    by: Probe
 
 
 # -- packets from stations; `source` is the Ethernet source

@@ -43,10 +43,13 @@ class Leases:
         data = (database.get(key) for key in database.leases_of(station) if key[0] == key_type)
         return sorted((datum for datum in data if datum is not None), key=lambda datum: datum.key)
 
+    def addresses_of(self, station: Mac, now: float) -> list[IPv4Address]:
+        """Those of its living leases, lowest first."""
+        return [address_of_key(datum.key) for datum in self.of_station(station, IPV4_LEASE) if datum.expires_at > now]
+
     def address_of(self, station: Mac, now: float) -> IPv4Address | None:
         """Its address, if it has a living lease."""
-        living = [datum for datum in self.of_station(station, IPV4_LEASE) if datum.expires_at > now]
-        return address_of_key(living[0].key) if living else None
+        return next(iter(self.addresses_of(station, now)), None)
 
     def prefix_of(self, station: Mac, now: float) -> IPv6Network | None:
         living = [datum for datum in self.of_station(station, IPV6_LEASE) if datum.expires_at > now]

@@ -41,7 +41,7 @@ class Node:
         self.state = State(config, node_id, rng)
         self.nodes = Nodes(self.state)
         self.leases = Leases(self.state, self.nodes)
-        self.associations = Associations(self.state, self.leases)
+        self.associations = Associations(self.state, self.leases, self.nodes)
         self.peering = Peering(self.state)
         self.census = Census(self.state, self.peering, self.nodes)
         self.routes = Routes(self.state, self.nodes)
@@ -96,10 +96,10 @@ class Node:
             case events.StationLeft(interface, station):
                 self.associations.left(turn, interface, station)
             case events.StationsListed(interface, stations):
-                for station in self.associations.listed(turn, interface, stations):
+                for station in self.associations.listed(turn, interface, stations, self.routes.stations()):
                     self._welcome(turn, interface, station)
-            case events.ProbeAnswered(interface, station):
-                self.associations.answered(turn, interface, station)
+            case events.ProbeAnswered(interface, station, by):
+                self.associations.answered(turn, interface, station, by)
             case events.DhcpReceived():
                 self.dhcp_server.received(turn, event)
             case events.RouterSolicited(interface, source, source_ip, solicitation):
@@ -224,7 +224,7 @@ class Node:
                         turn, Datum(held.key, update.seqno, update.value, turn.now + update.lifetime), held
                     )
                 if tie and held.key[0] == ASSOCIATION:
-                    self.associations.tie_won(turn, association_station(held.key))
+                    self.associations.tie_won(turn, association_station(held.key), update.value)
             case _:
                 assert_never(outcome)
 
@@ -278,8 +278,10 @@ class Node:
                 self.nodes.publish_own(turn)
             case None:
                 self.routes.adoption_over(turn)
-            case IPv4Network() | IPv6Network() as prefix:
+            case IPv4Network() | IPv6Network() as prefix if entry.job is Job.DEMOTED:
                 self.routes.demotion_over(turn, prefix)
+            case IPv4Network() | IPv6Network() as prefix:
+                self.routes.touch(turn, prefix)
 
     def _station_due(self, turn: Turn, job: Job, station: Mac) -> None:
         match job:
@@ -291,6 +293,10 @@ class Node:
                 self.dhcp_server.offer_due(turn, station)
             case Job.PING:
                 self.associations.ping_due(turn, station)
+            case Job.CLAIM:
+                self.associations.claim_due(turn, station)
+            case Job.CONFLICT:
+                self.associations.conflicts.due(turn, station)
             case _:
                 self.associations.refresh_due(turn, station)
 

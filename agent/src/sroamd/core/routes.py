@@ -2,8 +2,10 @@
 difference to what is installed is what happens.
 
     here      the station is authorised here and the database names this node
-    demoted   it was here, and the database now names another node, or nobody: for DEMOTED_TIME, by way of the next hop
-              towards that node, so that Babel announces it badly before it withdraws it
+    demoted   it was here, and the database now names another node, or nobody, or the lease is over: for DEMOTED_TIME,
+              by way of the next hop towards that node, so that Babel announces it badly before it withdraws it. What
+              Babel merely withdraws lives on at others for half a minute, and would draw the traffic of a station that
+              gave its address up here and took it again elsewhere
     direct    (core.values.RouteKind knows it; nothing derives it yet)
 """
 
@@ -14,7 +16,8 @@ from ipaddress import IPv4Network, IPv6Network
 from sroamd import constants
 from sroamd.addresses import Mac, NodeId
 from sroamd.core.agenda import Job
-from sroamd.core.effects import InstallRoute, RemoveRoute
+from sroamd.core.backoff import Backoffs
+from sroamd.core.effects import InstallRoute, Level, RemoveRoute
 from sroamd.core.nodes import Nodes
 from sroamd.core.turn import State, Turn
 from sroamd.core.values import NextHop, Prefix, Route, RouteKind
@@ -29,6 +32,18 @@ class Routes:
         self._demoted: dict[Prefix, float] = {}  # until when
         self._adopted: set[Prefix] = set()  # found in the kernel at the start, and not explained yet
         self._started = False
+        self._losses: Backoffs[Prefix] = Backoffs(
+            free=constants.REINSTALL_FREE,
+            first=constants.REINSTALL_WAIT_MIN,
+            longest=constants.REINSTALL_WAIT_MAX,
+            quiet=constants.REINSTALL_QUIET,
+        )
+
+    def stations(self) -> set[Mac]:
+        """Those that have a route of kind *here* in the kernel, by leases that are known."""
+        here = [key_of(prefix) for prefix, route in self.installed.items() if route.kind is RouteKind.HERE]
+        leases = [self._state.database.get(key) for key in here]
+        return {Mac(lease.value) for lease in leases if lease is not None}
 
     # -- events
 
@@ -48,15 +63,25 @@ class Routes:
         turn.touched.update(key for station in self._state.present for key in self._state.database.leases_of(station))
 
     def lost(self, turn: Turn, route: Route) -> None:
-        if self.installed.pop(route.prefix, None) is not None:
-            turn.touched.add(key_of(route.prefix))
+        """Install it again; but whoever removes it again and again must not keep us busy, nor fill the log."""
+        prefix = route.prefix
+        if self.installed.pop(prefix, None) is None:
+            return
+        wait = self._losses.done(prefix, turn.now)
+        if wait:
+            self._state.agenda.set(Job.REINSTALL, prefix, turn.now + wait)
+            turn.note(Level.WARNING, f"route {prefix} is removed again and again; not installed for {wait:.0f} s")
+        self.touch(turn, prefix)
+
+    def touch(self, turn: Turn, prefix: Prefix) -> None:
+        turn.touched.add(key_of(prefix))
 
     def next_hops_changed(self, turn: Turn) -> None:
         turn.touched.update(key_of(prefix) for prefix in self._demoted)
 
     def demotion_over(self, turn: Turn, prefix: Prefix) -> None:
         self._demoted.pop(prefix, None)
-        turn.touched.add(key_of(prefix))
+        self.touch(turn, prefix)
 
     def adoption_over(self, turn: Turn) -> None:
         turn.touched.update(key_of(prefix) for prefix in self._adopted)
@@ -84,6 +109,8 @@ class Routes:
             if desired == installed:
                 continue
             if desired is not None:
+                if installed is None and self._losses.ready_at(prefix, turn.now) > turn.now:
+                    continue  # the agenda touches it again
                 self.installed[prefix] = desired
                 turn.made.append(InstallRoute(desired))
             else:
@@ -92,23 +119,26 @@ class Routes:
         turn.touched.clear()
 
     def _desired(self, key: bytes, prefix: Prefix, installed: Route | None, now: float) -> Route | None:
-        lease = self._state.database.live(key, now)
-        if lease is None or key in self._state.offers:
-            self._forget_demotion(prefix)
-            return None
+        lease = self._state.database.get(key)
+        if lease is None:
+            return self._demotion(prefix, installed, None, now)
         station = Mac(lease.value)
         claim = self._state.database.live(association_key(station), now)
         owner = NodeId(claim.value) if claim is not None and claim.value else None
-        interface = self._state.present.get(station)
-        if interface is not None and owner == self._state.node_id and self._is_ours(prefix):
-            self._forget_demotion(prefix)
-            return Route(prefix, RouteKind.HERE, NextHop(interface, None))
-        if installed is None:
-            return None
+        if owner == self._state.node_id:
+            owner = None
+            interface = self._state.present.get(station)
+            in_force = lease.expires_at > now and key not in self._state.offers
+            if interface is not None and in_force and self._is_ours(prefix):
+                self._forget_demotion(prefix)
+                return Route(prefix, RouteKind.HERE, NextHop(interface, None))
         return self._demotion(prefix, installed, owner, now)
 
-    def _demotion(self, prefix: Prefix, installed: Route, owner: NodeId | None, now: float) -> Route | None:
-        """What becomes of a route that was *here*: worse for a while, then nothing."""
+    def _demotion(self, prefix: Prefix, installed: Route | None, owner: NodeId | None, now: float) -> Route | None:
+        """What becomes of a route that was *here*: worse for a while, then nothing. `owner`: another node, or nobody."""
+        if installed is None:
+            self._forget_demotion(prefix)
+            return None
         next_hop = self._nodes.next_hop(owner, prefix.version) if owner is not None else None
         until = self._demoted.get(prefix)
         if until is None:

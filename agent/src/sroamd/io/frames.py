@@ -19,7 +19,7 @@ from sroamd.core.effects import (
     SendNeighborSolicitation,
     SendRouterAdvertisement,
 )
-from sroamd.core.events import DhcpReceived, ProbeAnswered, RouterSolicited
+from sroamd.core.events import DhcpReceived, Probe, ProbeAnswered, RouterSolicited
 from sroamd.wire import arp, dhcpv4, ethernet, icmpv6, udp4
 from sroamd.wire.cursor import DecodeError
 from sroamd.wire.ethernet import Frame
@@ -90,7 +90,7 @@ def _read_arp(receiver: Receiver, frame: Frame) -> FrameEvent | Drop:
         return Drop("arp.sender_mismatch")
     if packet.operation != arp.REPLY or frame.destination != receiver.mac:
         return Drop("arp.no_answer")
-    return ProbeAnswered(receiver.interface, frame.source)
+    return ProbeAnswered(receiver.interface, frame.source, Probe.ARP)
 
 
 def _read_dhcp(receiver: Receiver, frame: Frame, checksum_ready: bool) -> FrameEvent | Drop:
@@ -121,7 +121,7 @@ def _read_icmpv6(receiver: Receiver, frame: Frame, checksum_ready: bool) -> Fram
                 return Drop("icmpv6.target_mismatch")
             if not advertisement.solicited or frame.destination != receiver.mac:
                 return Drop("icmpv6.no_answer")
-            return ProbeAnswered(receiver.interface, frame.source)
+            return ProbeAnswered(receiver.interface, frame.source, Probe.NEIGHBOR)
         case _:
             return Drop("frame.other_protocol")
 

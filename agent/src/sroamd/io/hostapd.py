@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import assert_never
 
 from sroamd.addresses import Mac
-from sroamd.core.events import Event, ProbeAnswered, StationAuthorized, StationLeft, StationsListed
+from sroamd.core.events import Event, Probe, ProbeAnswered, StationAuthorized, StationLeft, StationsListed
 from sroamd.io.hostapd_socket import HostapdSocket, remove_stale_sockets
 from sroamd.wire.cursor import DecodeError
 from sroamd.wire.hostapd import (
@@ -241,7 +241,7 @@ class HostapdMonitor:
                 elif mac in self._authorized:
                     self._arrived(mac)
             case StationPolled(mac):
-                self._emit(ProbeAnswered(self._interface, mac))
+                self._emit(ProbeAnswered(self._interface, mac, Probe.POLL))
             case Terminating():
                 self._lost("it ends, or disables the interface")
             case _:

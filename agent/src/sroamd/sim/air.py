@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sroamd.addresses import Mac
 from sroamd.core.effects import SendDhcp
-from sroamd.core.events import Event, ProbeAnswered
+from sroamd.core.events import Event, Probe, ProbeAnswered
 from sroamd.sim.machine import INTERFACE
 from sroamd.wire import dhcpv4
 from sroamd.wire.dhcpv4 import DhcpMessage
@@ -42,7 +42,7 @@ class Air:
     def polled(self, ap: Machine, mac: Mac) -> None:
         """POLL_STA: the radio itself acknowledges. A wired driver cannot do it."""
         if self._world.scenario.poll_works:
-            self._down(ap, mac, lambda station: self.sent(station, ProbeAnswered(INTERFACE, station.mac)))
+            self._down(ap, mac, lambda station: self.sent(station, ProbeAnswered(INTERFACE, station.mac, Probe.POLL)))
 
     def disassociated(self, ap: Machine, mac: Mac) -> None:
         assert ap.hostapd is not None
@@ -79,7 +79,8 @@ class Air:
 
     def _answer(self, station: Station, target: IPv4Address | IPv6Address) -> None:
         if station.owns(target):
-            self.sent(station, ProbeAnswered(INTERFACE, station.mac))
+            by = Probe.ARP if target.version == 4 else Probe.NEIGHBOR
+            self.sent(station, ProbeAnswered(INTERFACE, station.mac, by))
 
     def through_codec(self, message: DhcpMessage, max_size: int = dhcpv4.PACKET_SIZE_MIN) -> DhcpMessage:
         """The same message, by way of its octets if the run wants that."""

@@ -5,8 +5,9 @@
     1     /64 (8 octets)  the MAC that holds the lease
     2     MAC             the node id where the station is, or nothing: it is gone
     128   node id         what there is to know of the node (`NodeRecord`), or nothing
+    129   MAC, node id    why the node claims the station against others (`Evidence`), or nothing: no longer
 
-Types that we do not know are flooded on untouched, as the C daemon does with our 128.
+Types that we do not know are flooded on untouched, as the C daemon does with our 128 and 129.
 """
 
 from __future__ import annotations
@@ -22,13 +23,16 @@ IPV4_LEASE = 0
 IPV6_LEASE = 1
 ASSOCIATION = 2
 NODE = 128
+EVIDENCE = 129
 
 NODE_NAME_MAX = 63  # octets of UTF-8, as in a Hello
 
-_KEY_LENGTH = {IPV4_LEASE: 5, IPV6_LEASE: 9, ASSOCIATION: 7, NODE: 9}
+_KEY_LENGTH = {IPV4_LEASE: 5, IPV6_LEASE: 9, ASSOCIATION: 7, NODE: 9, EVIDENCE: 15}
 _IPV6_LEASE_BITS = 64
 _NO_IPV4 = bytes(4)
 _NO_IPV6 = bytes(16)
+_EVIDENCE_VERSION = 1
+_U16_MAX, _U32_MAX = 0xFFFF, 0xFFFFFFFF
 
 
 def ipv4_lease_key(address: IPv4Address) -> bytes:
@@ -51,6 +55,11 @@ def association_key(station: Mac) -> bytes:
 def node_key(node: NodeId) -> bytes:
     """9 octets."""
     return bytes((NODE,)) + node
+
+
+def evidence_key(station: Mac, node: NodeId) -> bytes:
+    """15 octets."""
+    return bytes((EVIDENCE,)) + station + node
 
 
 def _check_key(key: bytes, *types: int) -> None:
@@ -78,6 +87,12 @@ def node_id(key: bytes) -> NodeId:
     """DecodeError if this is not the key of a node."""
     _check_key(key, NODE)
     return NodeId(key[1:])
+
+
+def evidence_of(key: bytes) -> tuple[Mac, NodeId]:
+    """The station, and the node that claims it. DecodeError if this is not the key of evidence."""
+    _check_key(key, EVIDENCE)
+    return Mac(key[1:7]), NodeId(key[7:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +131,46 @@ class NodeRecord:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Of a station that another node claims too: what this node has asked it, and what it has answered.
+
+    `began`: seconds before this version was made. `asked` and `answered` count the questions by ARP, by neighbour
+    solicitation, and by POLL_STA.
+    """
+
+    rival: NodeId
+    began: int
+    claims: int
+    rival_claims: int
+    asked: tuple[int, int, int]
+    answered: tuple[int, int, int]
+
+    def encode(self) -> bytes:
+        """29 octets: u8 version, node id of the rival, u32 began, then u16 each; what is larger counts as the largest."""
+        counts = (self.claims, self.rival_claims, *self.asked, *self.answered)
+        return b"".join(
+            (
+                bytes((_EVIDENCE_VERSION,)),
+                self.rival,
+                min(self.began, _U32_MAX).to_bytes(4, "big"),
+                *(min(count, _U16_MAX).to_bytes(2, "big") for count in counts),
+            )
+        )
+
+    @classmethod
+    def decode(cls, value: bytes) -> Evidence:
+        """The inverse of `encode`. DecodeError for another version too, which may be longer."""
+        with Reader(value) as reader:
+            version = reader.u8()
+            if version != _EVIDENCE_VERSION:
+                raise DecodeError(f"evidence of version {version}")
+            rival, began = NodeId(reader.take(8)), reader.u32()
+            claims, rival_claims, *counts = (reader.u16() for _ in range(8))
+        asked_arp, asked_nd, asked_poll, arp, nd, poll = counts
+        return cls(rival, began, claims, rival_claims, (asked_arp, asked_nd, asked_poll), (arp, nd, poll))
+
+
 def check_datum(key: bytes, value: bytes) -> None:
     """DecodeError if the lengths are not those of the key's type. A type that we do not know may be anything."""
     if not key:
@@ -129,6 +184,9 @@ def check_datum(key: bytes, value: bytes) -> None:
     if kind == NODE:
         if value:
             NodeRecord.decode(value)
+    elif kind == EVIDENCE:
+        if value and value[0] <= _EVIDENCE_VERSION:  # a later version is flooded on, as an unknown type is
+            Evidence.decode(value)
     elif kind == ASSOCIATION:
         if len(value) not in (0, 8):
             raise DecodeError(f"an association with a value of {len(value)} octets")
