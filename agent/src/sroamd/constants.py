@@ -10,14 +10,15 @@ REFRESH_SPREAD = 0.1
 ASSOCIATION_HOLD = 600  # an expired claim or a tombstone stays a floor for the seqno; much longer than any clock skew
 TOMBSTONE_LIFE = 600
 
-# How often the association of one station may get a new version (core.claim_limit). A version may still meet one that is
-# ASSOCIATION_LIFE + ASSOCIATION_HOLD older, and the two must lie less than 2^15 apart: 4 a second are 24,000.
+# How often the association of one station may get a new version (core.claim_limit). A version may still meet one that
+# is ASSOCIATION_LIFE + ASSOCIATION_HOLD older, and the two must lie less than 2^15 apart: 4 a second are 24,000.
 CLAIM_RATE = 4
 CLAIM_BURST = 8  # a station that walks through a building never gets there
 CLAIM_RESERVE = 4  # tokens that a withdrawal leaves: while a station bounces, where it is matters, and not where it was
 
-# Stations that two nodes claim from each other, each with an answer in its hand: a cloned MAC. After RECLAIM_FREE claims
-# in a row the station is asked again only after 1, 2, 4 .. 60 s, until there was peace for RECLAIM_QUIET, or it arrives.
+# Stations that two nodes claim from each other, each with an answer in its hand: a cloned MAC. After RECLAIM_FREE
+# claims in a row the station is asked again only after 1, 2, 4 .. 60 s, until it arrives, leaves, or there was peace for
+# RECLAIM_QUIET.
 RECLAIM_FREE = 4
 RECLAIM_WAIT_MIN = 1.0
 RECLAIM_WAIT_MAX = 60.0

@@ -8,11 +8,11 @@ from dataclasses import replace
 import pytest
 
 from sroamd import constants
-from sroamd.core.pings import Pings
 from sroamd.core.database import Database, Outcome, Same
 from sroamd.core.leases import Leases
 from sroamd.core.node import Node
 from sroamd.core.peering import Peering
+from sroamd.core.pings import Pings
 from sroamd.core.repair import Repair
 from sroamd.core.routes import Routes
 from sroamd.core.tickets import Tickets

@@ -7,9 +7,9 @@ conditions, looked at whenever either changes, are the whole state machine:
     not here, and the database names this node          withdraw
     here, and the database names this node              the routes are ours
 
-"Here" is only ever said by the list of authorised stations, never by a packet. An arrival is claimed at once; whatever is
-only *found* to contradict the database is asked first. Claims and withdrawals are limited in number by core.claim_limit,
-quarrels in which both sides are right (a cloned MAC, a copied node id) by core.backoff.
+"Here" is only ever said by the list of authorised stations, never by a packet. An arrival is claimed at once; whatever
+is only *found* to contradict the database is asked first. Claims and withdrawals are limited in number by
+core.claim_limit, quarrels in which both sides are right (a cloned MAC, a copied node id) by core.backoff.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 A radio acknowledges every frame that bears its address, also one from an access point that it has left, if both are on
 one channel (seen in `make test-wifi`). So where two nodes claim a station, the acknowledgement of a POLL_STA decides
-nothing: an answer to ARP or to a neighbour solicitation does, which takes the keys of this association. POLL_STA is asked
-where nobody contests, and where there is no address at which to ask.
+nothing: an answer to ARP or to a neighbour solicitation does, which takes the keys of this association. POLL_STA is
+asked where nobody contests, and where there is no address at which to ask.
 """
 
 from __future__ import annotations

@@ -135,7 +135,7 @@ class Routes:
         return self._demotion(prefix, installed, owner, now)
 
     def _demotion(self, prefix: Prefix, installed: Route | None, owner: NodeId | None, now: float) -> Route | None:
-        """What becomes of a route that was *here*: worse for a while, then nothing. `owner`: another node, or nobody."""
+        """What becomes of a route that was *here*: worse for a while, then nothing. `owner`: another node or nobody."""
         if installed is None:
             self._forget_demotion(prefix)
             return None
