@@ -17,8 +17,8 @@ CLAIM_BURST = 8  # a station that walks through a building never gets there
 CLAIM_RESERVE = 4  # tokens that a withdrawal leaves: while a station bounces, where it is matters, and not where it was
 
 # Stations that two nodes claim from each other, each with an answer in its hand: a cloned MAC. After RECLAIM_FREE
-# claims in a row the station is asked again only after 1, 2, 4 .. 60 s, until it arrives, leaves, or there was peace for
-# RECLAIM_QUIET.
+# claims in a row the station is asked again only after 1, 2, 4 .. 60 s, until it arrives or leaves, or there was peace
+# for RECLAIM_QUIET.
 RECLAIM_FREE = 4
 RECLAIM_WAIT_MIN = 1.0
 RECLAIM_WAIT_MAX = 60.0

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from heapq import heapify, heappop, heappush
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from random import Random
 from typing import TypeVar
@@ -101,6 +102,10 @@ class Lab:
         self.held: set[tuple[int, int]] = set()  # (from, to): what is sent waits for `release`
         self._waiting: dict[tuple[int, int], deque[ev.Event]] = {}
         self._queue: deque[tuple[Host, ev.Event]] = deque()
+        self.delay = 0.0  # s that a message to a peer takes
+        self.air = 0.0  # s until a station's answer is here
+        self._travelling: list[tuple[float, int, Host, ev.Event, tuple[int, int] | None]] = []
+        self._sent = 0
         for number in range(1, count + 1):
             self.add(config_of(number, **config))  # type: ignore[arg-type]
         for a, b in [(n, n + 1) for n in range(1, count)] if links is None else links:
@@ -156,6 +161,8 @@ class Lab:
         """What is in flight is lost."""
         del self[a].peers[b], self[b].peers[a], self._waiting[a, b], self._waiting[b, a]
         self.held -= {(a, b), (b, a)}
+        self._travelling = [entry for entry in self._travelling if entry[4] not in ((a, b), (b, a))]
+        heapify(self._travelling)
         self.do(self[a], ev.PeerClosed(b))
         self.do(self[b], ev.PeerClosed(a))
 
@@ -190,6 +197,9 @@ class Lab:
         until = self.now + seconds
         while (at := min(self._deadlines(), default=until)) <= until:
             self.now = max(at, self.now)
+            while self._travelling and self._travelling[0][0] <= self.now:
+                _, _, host, event, _ = heappop(self._travelling)
+                self.do(host, event)
             for host in self.hosts:
                 deadline = host.node.next_deadline()
                 if deadline is not None and deadline <= self.now:
@@ -197,7 +207,8 @@ class Lab:
         self.now = until
 
     def _deadlines(self) -> list[float]:
-        return [at for at in (host.node.next_deadline() for host in self.hosts) if at is not None]
+        ticks = [at for at in (host.node.next_deadline() for host in self.hosts) if at is not None]
+        return ticks + [entry[0] for entry in self._travelling[:1]]
 
     def _handle(self, host: Host, event: ev.Event) -> list[do.Effect]:
         effects = host.node.handle(event, self.now)
@@ -240,13 +251,13 @@ class Lab:
                     host.disk.pop(key, None)
             case do.PollStation(interface, station):
                 if self._answers(host, station) or (self.one_channel and station in self.really_at):
-                    self._queue.append((host, ev.ProbeAnswered(interface, station, ev.Probe.POLL)))
+                    self._arrives(self.air, host, ev.ProbeAnswered(interface, station, ev.Probe.POLL))
             case do.SendArpRequest(interface, station):
                 if self._answers(host, station):
-                    self._queue.append((host, ev.ProbeAnswered(interface, station, ev.Probe.ARP)))
+                    self._arrives(self.air, host, ev.ProbeAnswered(interface, station, ev.Probe.ARP))
             case do.SendNeighborSolicitation(interface, station):
                 if self._answers(host, station):
-                    self._queue.append((host, ev.ProbeAnswered(interface, station, ev.Probe.NEIGHBOR)))
+                    self._arrives(self.air, host, ev.ProbeAnswered(interface, station, ev.Probe.NEIGHBOR))
             case _:
                 pass
 
@@ -259,7 +270,14 @@ class Lab:
         if (host.number, peer) in self.held:
             self._waiting[host.number, peer].append(event)
         else:
-            self._queue.append((host.peers[peer], event))
+            self._arrives(self.delay, host.peers[peer], event, (host.number, peer))
+
+    def _arrives(self, delay: float, host: Host, event: ev.Event, link: tuple[int, int] | None = None) -> None:
+        if delay:
+            self._sent += 1
+            heappush(self._travelling, (self.now + delay, self._sent, host, event, link))
+        else:
+            self._queue.append((host, event))
 
     # -- stations
 

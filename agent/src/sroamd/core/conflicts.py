@@ -1,8 +1,8 @@
 """Stations that two nodes claim, both with an answer in their hand: who said what, for the operator who must decide.
 
 A station is never in two places, so there are two stations with one MAC. The protocol cannot say which is the right
-one; it sees to it that both are asked, that the quarrel stays small (core.backoff), and that people find the evidence of
-both sides on every node: beyond RECLAIM_FREE claims each side floods what it has seen, until it is over.
+one; it sees to it that both are asked, that the quarrel stays small (core.backoff), and that people find the evidence
+of both sides on every node: beyond RECLAIM_FREE claims each side floods what it has seen, until it is over.
 """
 
 from __future__ import annotations

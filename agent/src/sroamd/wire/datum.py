@@ -147,7 +147,7 @@ class Evidence:
     answered: tuple[int, int, int]
 
     def encode(self) -> bytes:
-        """29 octets: u8 version, node id of the rival, u32 began, then u16 each; larger numbers count as the largest."""
+        """29 octets: u8 version, node id of the rival, u32 began, then u16 each; cut to what fits."""
         counts = (self.claims, self.rival_claims, *self.asked, *self.answered)
         return b"".join(
             (
