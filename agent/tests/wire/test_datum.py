@@ -10,7 +10,7 @@ from hypothesis import given
 from sroamd.addresses import Mac, NodeId
 from sroamd.wire import datum
 from sroamd.wire.cursor import DecodeError
-from sroamd.wire.datum import NodeRecord
+from sroamd.wire.datum import Evidence, NodeRecord
 from tests.wire.strategies import node_records, thorough
 
 STATION = Mac.parse("02:00:00:00:00:07")
@@ -18,6 +18,9 @@ NODE = NodeId.parse("02:00:00:ff:fe:00:00:01")
 PREFIX = IPv6Network("2001:db8:44:7::/64")
 RECORD = NodeRecord("ap1", IPv4Address("10.255.0.1"), IPv6Address("fd00:255::1"))
 RECORD_OCTETS = bytes.fromhex("03 617031 0aff0001 fd000255000000000000000000000001")
+
+EVIDENCE = Evidence(NODE, began=90, claims=5, rival_claims=4, asked=(6, 5, 0), answered=(4, 1, 0))
+EVIDENCE_OCTETS = bytes.fromhex("01 020000fffe000001 0000005a 0005 0004 0006 0005 0000 0004 0001 0000")
 
 
 def test_keys_have_exactly_these_octets() -> None:
@@ -102,6 +105,42 @@ def test_a_name_that_is_too_long_is_our_mistake() -> None:
 
 
 @pytest.mark.parametrize(
+    ("evidence", "octets"),
+    [
+        (EVIDENCE, EVIDENCE_OCTETS),
+        (
+            Evidence(NODE, 1 << 40, 1 << 20, 70_000, (1 << 16, 0, 65_535), (0, 65_536, 0)),
+            bytes.fromhex("01 020000fffe000001 ffffffff ffff ffff ffff 0000 ffff 0000 ffff 0000"),
+        ),
+    ],
+    ids=["an ordinary one", "larger than what fits"],
+)
+def test_evidence_has_exactly_these_octets(evidence: Evidence, octets: bytes) -> None:
+    assert evidence.encode() == octets
+
+
+def test_evidence_is_read_back() -> None:
+    assert Evidence.decode(EVIDENCE_OCTETS) == EVIDENCE
+    assert datum.evidence_of(datum.evidence_key(STATION, NODE)) == (STATION, NODE)
+    assert datum.evidence_key(STATION, NODE) == bytes.fromhex("81 020000000007 020000fffe000001")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [*(EVIDENCE_OCTETS[:length] for length in range(1, 29)), EVIDENCE_OCTETS + b"\0", b"\0" + EVIDENCE_OCTETS[1:]],
+    ids=len,
+)
+def test_malformed_evidence_is_refused(value: bytes) -> None:
+    with pytest.raises(DecodeError):
+        datum.check_datum(datum.evidence_key(STATION, NODE), value)
+
+
+@pytest.mark.parametrize("value", [b"", EVIDENCE_OCTETS, b"\x02", b"\xff" + bytes(100)], ids=len)
+def test_evidence_that_is_none_any_more_or_of_a_later_version_is_passed_on(value: bytes) -> None:
+    datum.check_datum(datum.evidence_key(STATION, NODE), value)
+
+
+@pytest.mark.parametrize(
     ("key", "lengths"),
     [
         (datum.ipv4_lease_key(IPv4Address("192.0.2.7")), {6}),
@@ -120,15 +159,15 @@ def test_a_value_must_have_the_length_of_its_type(key: bytes, lengths: set[int])
                 datum.check_datum(key, bytes(length))
 
 
-@pytest.mark.parametrize("key_type", [datum.IPV4_LEASE, datum.IPV6_LEASE, datum.ASSOCIATION, datum.NODE])
+@pytest.mark.parametrize("key_type", [datum.IPV4_LEASE, datum.IPV6_LEASE, datum.ASSOCIATION, datum.NODE, datum.EVIDENCE])
 def test_a_key_must_have_the_length_of_its_type(key_type: int) -> None:
-    values = {datum.ASSOCIATION: bytes(8), datum.NODE: b""}
+    values = {datum.ASSOCIATION: bytes(8), datum.NODE: b"", datum.EVIDENCE: b""}
     right = [
         length
         for length in range(249)
         if _accepted(bytes((key_type,)).ljust(length, b"\0")[:length], values.get(key_type, bytes(6)))
     ]
-    assert right == [{0: 5, 1: 9, 2: 7, 128: 9}[key_type]]
+    assert right == [{0: 5, 1: 9, 2: 7, 128: 9, 129: 15}[key_type]]
 
 
 def _accepted(key: bytes, value: bytes) -> bool:
@@ -139,8 +178,8 @@ def _accepted(key: bytes, value: bytes) -> bool:
     return True
 
 
-@pytest.mark.parametrize("kind", [3, 44, 127, 129, 255])
+@pytest.mark.parametrize("kind", [3, 44, 127, 130, 255])
 def test_a_type_of_the_future_is_passed_on_whatever_it_holds(kind: int) -> None:
-    """B11: the C daemon does the same with our type 128."""
+    """B11: the C daemon does the same with our types 128 and 129."""
     for key, value in ((b"", b""), (b"k" * 247, b""), (b"", b"v" * 247)):
         datum.check_datum(bytes((kind,)) + key, value)

@@ -17,10 +17,15 @@ from sroamd.core.fingerprints import DigestTree
 from sroamd.core.seqno import MODULUS, following, is_newer
 from sroamd.core.values import StoredDatum
 from sroamd.wire.cursor import DecodeError
-from sroamd.wire.datum import ASSOCIATION, IPV4_LEASE, IPV6_LEASE, NODE, check_datum
+from sroamd.wire.datum import ASSOCIATION, EVIDENCE, IPV4_LEASE, IPV6_LEASE, NODE, check_datum
 from sroamd.wire.flood import Update
 
 LEASE_TYPES = (IPV4_LEASE, IPV6_LEASE)
+_LIFE_MAX = {
+    IPV4_LEASE: constants.LEASE_LIFE_MAX,
+    IPV6_LEASE: constants.LEASE_LIFE_MAX,
+    EVIDENCE: constants.EVIDENCE_LIFE,
+}
 _HOLD = {IPV4_LEASE: constants.LEASE_HOLD, IPV6_LEASE: constants.LEASE_HOLD, NODE: constants.NODE_HOLD}
 
 
@@ -82,7 +87,7 @@ Outcome = Stale | Same | Refreshed | Inserted | Replaced | Refused
 
 def life_cap(key: bytes) -> int:
     """The longest life in seconds that is believed for this key."""
-    return constants.LEASE_LIFE_MAX if key[0] in LEASE_TYPES else constants.ASSOCIATION_LIFE
+    return _LIFE_MAX.get(key[0], constants.ASSOCIATION_LIFE)
 
 
 def hold_time(key: bytes) -> int:
@@ -98,6 +103,7 @@ class Database:
         self._leases_of: dict[bytes, set[bytes]] = {}
         self._limit = limit
         self.digests = DigestTree()
+        self.evidence: set[bytes] = set()  # keys of that type, expired ones too
         self.counters: Counter[str] = Counter()
 
     def __len__(self) -> int:
@@ -142,6 +148,8 @@ class Database:
                 return Same()  # an expired version of something forgotten: it must not come back
             if len(self._data) >= self._limit:
                 return self._refuse("flood.database-full")
+            if update.key[0] == EVIDENCE and len(self.evidence) >= constants.EVIDENCE_MAX:
+                return self._refuse("flood.evidence-full")
             self._put(incoming, now)
             return Inserted(incoming)
         if held.seqno == incoming.seqno and held.value == incoming.value:
@@ -196,6 +204,7 @@ class Database:
             return forget_at
         del self._data[key]
         self.digests.forget(key)
+        self.evidence.discard(key)
         self._unindex(datum)
         return None
 
@@ -203,6 +212,8 @@ class Database:
         held = self._data.get(datum.key)
         if held is None:
             self.digests.hold(datum.key)
+            if datum.key[0] == EVIDENCE:
+                self.evidence.add(datum.key)
         elif held.value != datum.value:
             self._unindex(held)
         self._data[datum.key] = datum
