@@ -23,7 +23,7 @@ from sroamd.addresses import Mac, NodeId
 from sroamd.config import Config, ControlConfig
 from sroamd.config_file import parse
 from sroamd.core import status
-from sroamd.core.events import InterfaceChanged, KernelRoutesListed, LeasesLoaded, StationsListed
+from sroamd.core.events import InterfaceChanged, KernelRoutesListed, LeasesLoaded, StationAuthorized, StationsListed
 from sroamd.core.node import Node
 from sroamd.core.values import StoredDatum
 from sroamd.io.control import ControlServer
@@ -56,7 +56,8 @@ def node(*, attached: bool = True) -> Node:
     one.handle(InterfaceChanged("wlan0", Mac.parse("02:00:00:00:01:01")), 0.0)
     one.handle(KernelRoutesListed(frozenset()), 0.0)
     if attached:
-        one.handle(StationsListed("wlan0", frozenset({PHONE})), 0.0)
+        one.handle(StationsListed("wlan0", frozenset()), 0.0)
+        one.handle(StationAuthorized("wlan0", PHONE), 0.0)
     return one
 
 

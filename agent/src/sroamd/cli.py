@@ -27,6 +27,7 @@ _COMMANDS = {
     "database": "all records that are flooded",
     "peers": "the nodes that this one floods with",
     "routes": "the host routes that this node has installed",
+    "conflicts": "stations that several nodes claim, and what each has seen of them",
 }
 _STATION_HELP = "MAC, IPv4 address, or any IPv6 address in the station's prefix"
 
@@ -87,6 +88,8 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=purpose, description=purpose)
         if name == "where":
             command.add_argument("station", metavar="STATION", help=_STATION_HELP)
+        elif name == "conflicts":
+            command.add_argument("station", metavar="STATION", nargs="?", help=f"{_STATION_HELP}; default: all")
     return parser
 
 

@@ -119,3 +119,76 @@ def test_station_that_moves_between_two_interfaces_of_one_node_stays_ours() -> N
     lab.do(1, ev.StationsListed("wlan0", frozenset()))
     assert lab[1].node.state.present == {ALICE: "wlan1"}
     assert owners(lab) == [id_of(1)]
+
+
+# -- found in the list, which says who was authorised once, and not who is here
+
+
+def found(lab: Lab, number: int, *stations: Mac) -> list[do.Effect]:
+    return lab.do(number, ev.StationsListed("wlan0", frozenset(stations)))
+
+
+def test_station_that_is_found_and_answers_is_claimed() -> None:
+    lab = Lab(2)
+    lab.join(1, ALICE)
+    lab.lease(1, ALICE)
+    lab.leave(1, ALICE)
+    lab.wait(20)
+    lab.really_at[ALICE] = 2
+    assert [type(e) for e in found(lab, 2, ALICE) if isinstance(e, do.SendArpRequest | do.PollStation)] == [
+        do.SendArpRequest
+    ]
+    assert owners(lab) == [id_of(2)] * 2
+    assert len(lab[2].here()) == 2
+
+
+@pytest.mark.parametrize("one_channel", [True, False])
+def test_ghost_that_is_found_takes_the_station_from_nobody(one_channel: bool) -> None:
+    """The list of an access point that we had lost still has a station that is elsewhere now."""
+    lab = Lab(2)
+    lab.one_channel = one_channel
+    lab.join(2, ALICE)
+    lab.lease(2, ALICE)
+    before = seqno_of(lab, 1)
+    lab[2].forget()
+    found(lab, 1, ALICE)
+    lab.wait(5)
+    assert owners(lab) == [id_of(2)] * 2
+    assert seqno_of(lab, 1) == before
+    assert lab[1].all(do.Disassociate) == [do.Disassociate("wlan0", ALICE)]
+    assert lab[2].all(do.SendArpRequest) == lab[2].all(do.InstallRoute) == lab[2].all(do.RemoveRoute) == []
+
+
+def test_station_that_is_found_and_has_its_routes_is_claimed_unasked() -> None:
+    """A restart: the routes of our former self say that it was here when we stopped."""
+    lab = Lab(2)
+    lab.join(1, ALICE)
+    lab.lease(1, ALICE)
+    lab.wait(10)
+    lab[1].forget()
+    lab.restart(1, stations=[ALICE])
+    assert lab[1].all(do.SendArpRequest) == []
+    assert lab[1].owner(ALICE, lab.now) == id_of(1)
+
+
+def test_station_that_is_found_with_its_routes_but_is_anothers_says_the_database_is_asked() -> None:
+    lab = Lab(2)
+    lab.join(1, ALICE)
+    lab.lease(1, ALICE)
+    lab.wait(10)
+    lab.cut(1, 2)
+    lab.join(2, ALICE)
+    lab.restart(1, stations=None)
+    lab.connect(1, 2)
+    lab[1].forget()
+    found(lab, 1, ALICE)
+    lab.wait(5)
+    assert len(lab[1].all(do.SendArpRequest)) == constants.PING_TRIES
+    assert owners(lab) == [id_of(2)] * 2
+    assert lab[1].here() == set()
+
+
+def test_station_that_is_found_and_can_be_asked_nothing_is_claimed() -> None:
+    lab = Lab(2)
+    found(lab, 1, ALICE)
+    assert owners(lab) == [id_of(1)] * 2

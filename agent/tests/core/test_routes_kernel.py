@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Network
+from itertools import pairwise
 
 import pytest
 
@@ -232,3 +233,49 @@ def test_move_of_everybody_at_once_ends_with_one_route_each() -> None:
     routed = [prefix for host in lab.hosts for prefix in host.kernel]
     assert len(routed) == len(set(routed)) == 120
     assert len({host.node.database.digest for host in lab.hosts}) == 1
+
+
+# -- somebody who removes our routes
+
+
+def test_route_that_is_removed_in_a_loop_is_installed_a_few_times_and_then_at_intervals() -> None:
+    lab, address = with_alice()
+    lab[1].forget()
+    installed = []
+    for _ in range(6000):
+        if address in lab[1].kernel:
+            installed.append(lab.now)
+            lab.do(1, ev.KernelRouteLost(lab[1].kernel.pop(address)))
+        lab.wait(0.01)
+    assert len(installed) <= constants.REINSTALL_FREE + 10
+    gaps = [later - earlier for earlier, later in pairwise(installed)]
+    assert max(gaps) <= constants.REINSTALL_WAIT_MAX + 0.02
+    assert [note for note in lab[1].all(do.Note) if "again and again" in note.text]
+    lab.wait(constants.REINSTALL_WAIT_MAX)
+    assert address in lab[1].here()
+
+
+def test_flush_of_all_routes_is_made_good_at_once_now_and_again_a_minute_later() -> None:
+    lab = Lab(2)
+    for number in range(20):
+        lab.join(1, mac(number))
+        lab.lease(1, mac(number))
+    before = dict(lab[1].kernel)
+    for _ in range(constants.REINSTALL_FREE + 3):
+        for route in before.values():
+            del lab[1].kernel[route.prefix]
+            lab.do(1, ev.KernelRouteLost(route))
+        assert lab[1].kernel == before
+        lab.wait(constants.REINSTALL_QUIET + 1)
+        before = dict(lab[1].kernel)
+
+
+def test_route_that_waits_is_not_installed_by_a_list_either() -> None:
+    lab, address = with_alice()
+    for _ in range(constants.REINSTALL_FREE + 1):
+        lab.do(1, ev.KernelRouteLost(lab[1].kernel.pop(address)))
+    assert address not in lab[1].kernel
+    lab.do(1, ev.KernelRoutesListed(frozenset(lab[1].kernel.values())))
+    assert address not in lab[1].kernel
+    lab.wait(constants.REINSTALL_WAIT_MIN)
+    assert address in lab[1].here()

@@ -159,7 +159,9 @@ def test_a_value_must_have_the_length_of_its_type(key: bytes, lengths: set[int])
                 datum.check_datum(key, bytes(length))
 
 
-@pytest.mark.parametrize("key_type", [datum.IPV4_LEASE, datum.IPV6_LEASE, datum.ASSOCIATION, datum.NODE, datum.EVIDENCE])
+@pytest.mark.parametrize(
+    "key_type", [datum.IPV4_LEASE, datum.IPV6_LEASE, datum.ASSOCIATION, datum.NODE, datum.EVIDENCE]
+)
 def test_a_key_must_have_the_length_of_its_type(key_type: int) -> None:
     values = {datum.ASSOCIATION: bytes(8), datum.NODE: b"", datum.EVIDENCE: b""}
     right = [

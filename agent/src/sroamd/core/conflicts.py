@@ -25,8 +25,8 @@ from sroamd.wire.datum import Evidence, evidence_key
 class Outcome(Enum):
     """What this node knew last; the value is for people."""
 
-    ANSWERED = "answers here"
-    SILENT = "does not answer here"
+    ANSWERED = "answers"
+    SILENT = "does not answer"
     LEFT = "has left"
 
 

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from sroamd import __version__
 from sroamd.addresses import NO_MAC, Mac, NodeId
+from sroamd.constants import EVIDENCE_LIFE
+from sroamd.core.conflicts import Outcome
 from sroamd.core.database import Datum, is_lease
 from sroamd.core.node import Node
 from sroamd.core.pools import STATION_PREFIX_LENGTH
 from sroamd.core.words import kind_of, meaning, subject
-from sroamd.wire.datum import ASSOCIATION, IPV4_LEASE, IPV6_LEASE, association_station, ipv4_lease_key, lease_prefix
+from sroamd.wire.cursor import DecodeError
+from sroamd.wire.datum import (
+    ASSOCIATION,
+    IPV4_LEASE,
+    IPV6_LEASE,
+    Evidence,
+    association_station,
+    evidence_of,
+    ipv4_lease_key,
+    lease_prefix,
+)
 
 Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
 
@@ -28,6 +41,8 @@ def report(node: Node, topic: str, argument: str | None, now: float) -> Json:
     """Answer one question. Raises NotFound or UnknownTopic, each with a sentence for people."""
     if topic == "where":
         return where(node, argument or "", now)
+    if topic == "conflicts":
+        return conflicts(node, argument, now)
     topics: dict[str, Callable[[Node, float], Json]] = {
         "status": status,
         "stations": stations,
@@ -36,7 +51,7 @@ def report(node: Node, topic: str, argument: str | None, now: float) -> Json:
         "routes": routes,
     }
     if topic not in topics:
-        raise UnknownTopic(f"unknown topic {topic!r}; there are {', '.join(sorted([*topics, 'where']))}")
+        raise UnknownTopic(f"unknown topic {topic!r}; there are {', '.join(sorted([*topics, 'conflicts', 'where']))}")
     return topics[topic](node, now)
 
 
@@ -129,6 +144,54 @@ def _station(node: Node, station: Mac, now: float) -> dict[str, Json]:
         "ipv6": [str(lease_prefix(key)) for key in leases if key[0] == IPV6_LEASE],
         "seqno": claim.seqno if claim is not None else None,
         "remaining": claim.remaining(now) if claim is not None else None,
+    }
+
+
+def conflicts(node: Node, text: str | None, now: float) -> Json:
+    """What each node that quarrels about a station has asked it, and what it answered; of one station, or of all."""
+    station = None if text is None else _find(node, text, now)
+    if text is not None and station is None:
+        raise NotFound(f"no station {text} is known")
+    rows = [*_own_conflicts(node, now), *_flooded_conflicts(node, now)]
+    rows.sort(key=lambda row: (str(row["station"]), str(row["node"])))
+    return [row for row in rows if station is None or row["station"] == str(station)]
+
+
+def _own_conflicts(node: Node, now: float) -> Iterator[dict[str, Json]]:
+    for station, conflict in node.associations.conflicts.stations.items():
+        evidence, contested = conflict.evidence(now), conflict.told_at is not None
+        row = _conflict(node, station, node.state.node_id, evidence, now - conflict.last)
+        yield row | {"state": conflict.outcome.value, "contested": contested}
+
+
+def _flooded_conflicts(node: Node, now: float) -> Iterator[dict[str, Json]]:
+    for key in node.database.evidence:
+        datum = node.database.live(key, now)
+        station, teller = evidence_of(key)
+        if datum is None or not datum.value or teller == node.state.node_id:
+            continue
+        try:
+            evidence = Evidence.decode(datum.value)
+        except DecodeError:
+            continue  # of a later version
+        age = max(0.0, EVIDENCE_LIFE - (datum.expires_at - now))
+        yield _conflict(node, station, teller, replace(evidence, began=evidence.began + int(age)), age)
+
+
+def _conflict(node: Node, station: Mac, teller: NodeId, evidence: Evidence, heard: float) -> dict[str, Json]:
+    """As one who quarrels tells it. `heard`: seconds since then."""
+    counts = zip(("arp", "nd", "poll"), evidence.asked, evidence.answered, strict=True)
+    return {
+        "station": str(station),
+        "node": node.nodes.name(teller),
+        "state": Outcome.ANSWERED.value,
+        "contested": True,
+        "against": node.nodes.name(evidence.rival),
+        "claims": evidence.claims,
+        "their_claims": evidence.rival_claims,
+        **{name: {"asked": asked, "answered": answered} for name, asked, answered in counts},
+        "since": evidence.began,
+        "heard": round(heard, 1),
     }
 
 

@@ -7,16 +7,19 @@ from sroamd.core.nodes import Nodes
 from sroamd.wire.cursor import DecodeError
 from sroamd.wire.datum import (
     ASSOCIATION,
+    EVIDENCE,
     IPV4_LEASE,
     IPV6_LEASE,
     NODE,
+    Evidence,
     NodeRecord,
     association_station,
+    evidence_of,
     lease_prefix,
     node_id,
 )
 
-KINDS = {IPV4_LEASE: "ipv4", IPV6_LEASE: "ipv6", ASSOCIATION: "association", NODE: "node"}
+KINDS = {IPV4_LEASE: "ipv4", IPV6_LEASE: "ipv6", ASSOCIATION: "association", NODE: "node", EVIDENCE: "evidence"}
 
 
 def kind_of(key: bytes) -> str:
@@ -34,6 +37,9 @@ def subject(key: bytes) -> str:
             return str(association_station(key))
         if key[0] == NODE:
             return str(node_id(key))
+        if key[0] == EVIDENCE:
+            station, node = evidence_of(key)
+            return f"{station} at {node}"
     except DecodeError:
         pass
     return key[1:].hex()
@@ -48,7 +54,19 @@ def meaning(nodes: Nodes, key: bytes, value: bytes) -> str:
         return nodes.name(NodeId(value)) if value else "gone"
     if kind == NODE:
         return _record(value)
+    if kind == EVIDENCE:
+        return _evidence(nodes, value)
     return value.hex()
+
+
+def _evidence(nodes: Nodes, value: bytes) -> str:
+    if not value:
+        return "over"
+    try:
+        evidence = Evidence.decode(value)
+    except DecodeError:
+        return value.hex()
+    return f"claimed {evidence.claims} times, against {nodes.name(evidence.rival)}"
 
 
 def _record(value: bytes) -> str:
