@@ -28,6 +28,7 @@ FLOORS = {
     "sim": 3,
     "daemon": 4,
     "tables": 4,
+    "check_text": 4,
     "cli": 4,
     "__main__": 4,
 }

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import contextmanager
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -62,13 +62,19 @@ def node(*, attached: bool = True) -> Node:
 
 
 @contextmanager
-def agent(path: Path, one: Node) -> Iterator[None]:
-    """The control server of a node, in a thread of its own as long as the context lasts."""
+def agent(path: Path, one: Node, check: Sequence[dict[str, object]] = ()) -> Iterator[None]:
+    """The control server of a node, in a thread of its own as long as the context lasts. `check`: replies to that."""
     started, stop = threading.Event(), asyncio.Event()
     loop = asyncio.new_event_loop()
 
+    async def replies() -> AsyncGenerator[dict[str, object], None]:
+        for reply in check:
+            yield reply
+
     async def serve() -> None:
-        server = ControlServer(str(path), lambda topic, argument: status.report(one, topic, argument, 1.0))
+        server = ControlServer(
+            str(path), lambda topic, argument: status.report(one, topic, argument, 1.0), {"check": replies}
+        )
         await server.start()
         started.set()
         await stop.wait()
@@ -204,3 +210,66 @@ def test_it_may_be_cut_short_by_its_reader(path: Path) -> None:
             check=False,
         )
     assert shown.stderr == ""
+
+
+# -- check
+
+PROGRESS: dict[str, object] = {"progress": {"look": 1, "nodes": 2, "answered": 1, "in_step": 1}}
+IN_STEP: dict[str, object] = {
+    "node": "ap2", "id": "02:00:00:ff:fe:00:00:02", "state": "in step", "known": True, "renewed_ago": 5,
+    "records": 7, "differences": [], "more": False,
+}  # fmt: skip
+SILENT = {**IN_STEP, "node": "ap3\x1b[2J", "state": "no answer", "records": None}
+
+
+def check_reply(*nodes: dict[str, object]) -> dict[str, object]:
+    in_step = all(node["state"] == "in step" for node in nodes)
+    asker = {"name": "ap1", "id": "02:00:00:ff:fe:00:00:01"}
+    counts = {"records": 7, "digest": "00" * 8, "looks": 3, "seconds": 4.5, "left_out": 0}
+    return {"result": {"in_step": in_step, "alone": False, "node": asker, **counts, "nodes": list(nodes)}}
+
+
+def test_check_exits_with_0_only_if_all_are_in_step(path: Path) -> None:
+    with agent(path, node(), [PROGRESS, check_reply(IN_STEP)]):
+        well = sroamctl(path, "check")
+    assert (well.returncode, well.stderr) == (0, "")
+    assert well.stdout.startswith("All in step: ap1 and 1 other node")
+    with agent(path, node(), [PROGRESS, PROGRESS, check_reply(IN_STEP, SILENT)]):
+        unwell = sroamctl(path, "check")
+        as_json = sroamctl(path, "--json", "check")
+    assert (unwell.returncode, unwell.stderr, as_json.returncode) == (1, "", 1)
+    assert "ap3\\x1b[2J does not answer." in unwell.stdout
+    assert [one["state"] for one in json.loads(as_json.stdout)["nodes"]] == ["in step", "no answer"]
+
+
+def test_check_that_cannot_begin_exits_with_3(path: Path) -> None:
+    with agent(path, node(), [{"error": "too many checks run already", "code": "busy"}]):
+        busy = sroamctl(path, "check")
+    assert (busy.returncode, busy.stdout) == (3, "")
+    assert "too many checks run already; try again" in busy.stderr
+    assert sroamctl(path, "check").returncode == 3
+
+
+def test_check_shows_a_terminal_how_far_it_is_and_leaves_nothing_of_it(path: Path) -> None:
+    main_end, terminal = os.openpty()
+    with agent(path, node(), [PROGRESS, check_reply(IN_STEP)]):
+        shown = subprocess.run(
+            [sys.executable, "-m", "sroamd.cli", "--socket", str(path), "check"],
+            stdout=subprocess.PIPE,
+            stderr=terminal,
+            timeout=20,
+            env={**os.environ, "PYTHONPATH": SOURCE},
+            check=True,
+        )
+    os.close(terminal)
+    with open(main_end, "rb", buffering=0) as screen:
+        written = screen.read(4096)
+    assert written == b"\r\x1b[Klook 1: 1 of 2 nodes have answered, 1 are in step\r\x1b[K"
+    assert shown.stdout.startswith(b"All in step")
+
+
+def test_help_of_check_says_what_its_words_and_its_exit_mean(path: Path) -> None:
+    shown = sroamctl(path, "check", "--help")
+    assert shown.returncode == 0
+    for wanted in ("in step", "differs", "no answer", "exit status:", "examples:"):
+        assert wanted in shown.stdout

@@ -1,6 +1,6 @@
 """sroamctl: asks the agent of this machine, by way of its control socket.
 
-Exit status: 0 ok, 1 not found or not healthy, 2 wrong usage, 3 the agent cannot be reached.
+Exit status: 0 ok, 1 not found, not healthy or not in step, 2 wrong usage, 3 the agent cannot be reached.
 """
 
 from __future__ import annotations
@@ -10,15 +10,16 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from sroamd import __version__, tables
+from sroamd import __version__, check_text, tables
 from sroamd.printable import printable
 
 DEFAULT_SOCKET = "/run/sroamd/control.sock"
 TIMEOUT = 10.0  # seconds of silence
 
 EXIT_OK, EXIT_NO, EXIT_USAGE, EXIT_UNREACHABLE = 0, 1, 2, 3
+EXIT_INTERRUPTED = 130  # as shells say it of SIGINT
 
 _COMMANDS = {
     "status": "is this node well? its counters",
@@ -28,8 +29,32 @@ _COMMANDS = {
     "peers": "the nodes that this one floods with",
     "routes": "the host routes that this node has installed",
     "conflicts": "stations that several nodes claim, and what each has seen of them",
+    "check": "do all nodes hold the same database? where not, what differs",
 }
+_VERDICTS = {"status": "healthy", "check": "in_step"}  # by topic, what of the answer decides the exit status
+_PAGES: dict[str, Callable[[dict[str, object]], str]] = {"status": tables.status, "check": check_text.result}
 _STATION_HELP = "MAC, IPv4 address, or any IPv6 address in the station's prefix"
+_CHECK_HELP = """\
+Ask all nodes, through one another, whether they hold the same database as this one.
+
+A node whose digest is not ours is asked for parts of it until the records that differ are found. Records move all the
+time, so what differs is looked at again, up to three times a second apart, and only what one node has not taken over
+from the other by then counts; what expires within a minute does not. If all is well the answer takes a moment, and if
+a node does not answer about five seconds.
+
+Each other node is one of
+  in step    it holds the same
+  differs    the records are named, with the version here and there: value, seqno, remaining life
+  no answer  its record is known here, but it is down, cut off, or behind a C daemon, which passes no questions on"""
+_CHECK_NOTES = """\
+exit status:
+  0  every node that is known here has answered and is in step
+  1  a node differs or does not answer
+  3  the agent of this machine cannot be reached
+
+examples:
+  sroamctl check
+  sroamctl --json check | jq '.nodes[] | select(.state != "in step")'"""
 
 
 class Unreachable(Exception):
@@ -40,19 +65,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status."""
     options = _parser().parse_args(arguments)
     try:
-        reply = ask(options.socket, options.command, getattr(options, "station", None))
+        with _Ticker(enabled=sys.stderr.isatty()) as ticker:
+            reply = ask(options.socket, options.command, getattr(options, "station", None), ticker.show)
         return _report(reply, options.command, as_json=options.json)
     except Unreachable as error:
         print(f"sroamctl: cannot reach sroamd at {printable(options.socket)}: {error}", file=sys.stderr)
         return EXIT_UNREACHABLE
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
     except BrokenPipeError:
         # The reader (head, less) has seen enough; nothing may be written at exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_OK
 
 
-def ask(path: str, topic: str, argument: str | None) -> dict[str, object]:
-    """One question to the agent that listens at `path`; its whole reply. Raises Unreachable with what to do."""
+Reply = dict[str, object]
+
+
+def _ignore(_progress: object) -> None:
+    pass
+
+
+def ask(path: str, topic: str, argument: str | None = None, on_progress: Callable[[object], None] = _ignore) -> Reply:
+    """One question to the agent that listens at `path`; its whole reply. Raises Unreachable with what to do.
+
+    An answer that takes its time is told in between how far it is.
+    """
     request = {"topic": topic} if argument is None else {"topic": topic, "argument": argument}
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
@@ -60,22 +98,50 @@ def ask(path: str, topic: str, argument: str | None) -> dict[str, object]:
             connection.connect(path)
             connection.sendall(json.dumps(request).encode() + b"\n")
             with connection.makefile("rb") as answer:
-                line = answer.readline()
+                while "progress" in (reply := _parsed(answer.readline())):
+                    on_progress(reply["progress"])
     except PermissionError:
         raise Unreachable("permission denied; use sudo, or join the group sroamd") from None
     except TimeoutError:
         raise Unreachable(f"no answer within {TIMEOUT:.0f} s; see systemctl status sroamd") from None
     except OSError as error:
         raise Unreachable(f"{error.strerror or error}; see systemctl status sroamd") from None
+    if reply.get("code") == "busy":
+        raise Unreachable(f"{printable(str(reply.get('error')))}; try again")
+    return reply
+
+
+def _parsed(line: bytes) -> Reply:
     try:
         reply = json.loads(line)
     except ValueError:
         reply = None
     if not isinstance(reply, dict) or not line.endswith(b"\n"):
         raise Unreachable("its answer broke off; see systemctl status sroamd")
-    if reply.get("code") == "busy":
-        raise Unreachable(f"{printable(str(reply.get('error')))}; try again")
     return reply
+
+
+class _Ticker:
+    """One line on the terminal, written anew with each progress, and gone at the end."""
+
+    def __init__(self, *, enabled: bool) -> None:
+        self._enabled = enabled
+        self._shown = False
+
+    def __enter__(self) -> _Ticker:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        if self._shown:
+            self._write("")
+
+    def show(self, progress: object) -> None:
+        if self._enabled and isinstance(progress, dict):
+            self._shown = True
+            self._write(check_text.progress(progress))
+
+    def _write(self, text: str) -> None:
+        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -86,7 +152,10 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, purpose in _COMMANDS.items():
         command = commands.add_parser(name, help=purpose, description=purpose)
-        if name == "where":
+        if name == "check":
+            command.description, command.epilog = _CHECK_HELP, _CHECK_NOTES
+            command.formatter_class = argparse.RawDescriptionHelpFormatter
+        elif name == "where":
             command.add_argument("station", metavar="STATION", help=_STATION_HELP)
         elif name == "conflicts":
             command.add_argument("station", metavar="STATION", nargs="?", help=f"{_STATION_HELP}; default: all")
@@ -99,15 +168,15 @@ def _report(reply: dict[str, object], topic: str, *, as_json: bool) -> int:
         return EXIT_USAGE if reply.get("code") in ("unknown", "bad-request") else EXIT_NO
     result = reply["result"]
     print(json.dumps(result, indent=2) if as_json else _text(topic, result), flush=True)
-    unwell = topic == "status" and isinstance(result, dict) and result.get("healthy") is False
-    return EXIT_NO if unwell else EXIT_OK
+    well = result.get(_VERDICTS[topic], True) if topic in _VERDICTS and isinstance(result, dict) else True
+    return EXIT_OK if well else EXIT_NO
 
 
 def _text(topic: str, result: object) -> str:
     if isinstance(result, list) and all(isinstance(row, dict) for row in result):
         return tables.table(result)
     if isinstance(result, dict):
-        return tables.status(result) if topic == "status" else tables.fields(result)
+        return _PAGES.get(topic, tables.fields)(result)
     return tables.cell("", result)
 
 

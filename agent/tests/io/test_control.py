@@ -7,13 +7,18 @@ import json
 import os
 import socket
 import stat
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
 
+from sroamd.core.check_result import CheckProgress
+from sroamd.core.effects import CheckEnded, CheckProgressed
+from sroamd.core.events import CheckRequested, Event
 from sroamd.core.status import NotFound, UnknownTopic
 from sroamd.io import control
+from sroamd.io.check_desk import CheckDesk
 from sroamd.io.control import CLIENTS_MAX, LINE_MAX, ControlServer, encode
 from tests.io.events import until
 
@@ -37,8 +42,23 @@ def answer(topic: str, argument: str | None) -> object:
 class Place:
     def __init__(self, directory: Path) -> None:
         self.path = directory / "control.sock"
-        self.server = ControlServer(str(self.path), answer)
+        self.desk = CheckDesk(self.requested)
+        self.tickets: list[int] = []
+        self.server = ControlServer(str(self.path), answer, {"check": self.slow, "bug slowly": self.fail})
         self._writers: list[asyncio.StreamWriter] = []
+
+    def requested(self, event: Event) -> None:
+        assert isinstance(event, CheckRequested)
+        self.tickets.append(event.ticket)
+
+    async def slow(self) -> AsyncGenerator[dict[str, object], None]:
+        async with aclosing(self.desk.check()) as all_news:
+            async for news in all_news:
+                yield {"progress": news.ticket} if isinstance(news, CheckProgressed) else {"result": news.ticket}
+
+    async def fail(self) -> AsyncGenerator[dict[str, object], None]:
+        yield {"progress": 1}
+        raise ZeroDivisionError
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         reader, writer = await asyncio.open_unix_connection(str(self.path), limit=1 << 24)
@@ -114,6 +134,57 @@ def test_what_is_no_good_question_gets_a_reason_and_the_next_one_an_answer(run: 
         reader, writer = await place.connect()
         writer.write(line + b'\n{"topic": "status"}\n')
         assert json.loads(await reader.readline())["code"] == code
+        assert "result" in json.loads(await reader.readline())
+
+    run(body)
+
+
+PROGRESS = CheckProgress(1, 2, 1, 1)
+
+
+def test_a_slow_answer_tells_how_far_it_is_and_others_do_not_wait_for_it(run: Run) -> None:
+    async def body(place: Place) -> None:
+        reader, writer = await place.connect()
+        writer.write(b'{"topic": "check"}\n{"topic": "status"}\n')
+        await until(lambda: place.tickets == [1])
+        assert "result" in await place.ask(b'{"topic": "status"}\n')
+        other_reader, other_writer = await place.connect()
+        other_writer.write(b'{"topic": "check"}\n')
+        await until(lambda: place.tickets == [1, 2])
+        for ticket in (2, 1):
+            place.desk.tell(CheckProgressed(ticket, PROGRESS))
+        assert json.loads(await reader.readline()) == {"progress": 1}
+        place.desk.tell(CheckEnded(1, None))
+        assert json.loads(await reader.readline()) == {"result": 1}
+        assert "healthy" in json.loads(await reader.readline())["result"]
+        place.desk.tell(CheckEnded(2, None))
+        assert [json.loads(await other_reader.readline()) for _ in range(2)] == [{"progress": 2}, {"result": 2}]
+
+    run(body)
+
+
+def test_a_client_that_does_not_wait_for_its_slow_answer_is_forgotten(run: Run) -> None:
+    async def body(place: Place) -> None:
+        _, writer = await place.connect()
+        writer.write(b'{"topic": "check"}\n')
+        await until(lambda: place.tickets == [1])
+        writer.transport.abort()
+        await asyncio.sleep(0)
+        for _ in range(3):
+            place.desk.tell(CheckProgressed(1, PROGRESS))
+            await asyncio.sleep(0.01)
+        await until(lambda: not place.desk._waiting)
+        place.desk.tell(CheckEnded(1, None))
+
+    run(body)
+
+
+def test_a_bug_in_a_slow_answer_is_an_answer(run: Run) -> None:
+    async def body(place: Place) -> None:
+        reader, writer = await place.connect()
+        writer.write(b'{"topic": "bug slowly"}\n{"topic": "status"}\n')
+        assert json.loads(await reader.readline()) == {"progress": 1}
+        assert json.loads(await reader.readline())["code"] == "internal"
         assert "result" in json.loads(await reader.readline())
 
     run(body)
