@@ -21,7 +21,7 @@ QUICK_TESTS := $(wildcard agent/tests molecule/lab/tests roles/sroamd/tests)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup packages preflight pins lint format test-quick test-planted test-e2e test-molecule test-wifi test sim bench demo demo-down clean
+.PHONY: help setup packages preflight pins lint format test-quick test-planted test-model test-e2e test-molecule test-wifi test model sim bench demo demo-down clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -64,6 +64,14 @@ test-quick: $(STAMP) ## Unit, codec, property and simulation tests: no root, und
 test-planted: $(STAMP) ## Plant bugs in a copy of the agent, one at a time: which test finds each? (a minute)
 	cd agent && python3 -m tests.mutants.plant
 
+# gcc compiles what spin makes of a model; gencat comes with the C library's headers.
+MODEL_TOOLS := spin:spin gcc:gcc gencat:libc6-dev
+MODEL       := $(SYSTEM_PYTHON) agent/tests/model/check.py
+
+test-model: ## The models of the protocol, small configurations, checked with spin (under a minute)
+	@.ci/packages $(SYSTEM_PYTHON) $(MODEL_TOOLS)
+	$(MODEL) --junit .reports/$@.xml
+
 test-e2e: preflight setup ## End-to-end tests in the lab (root or sudo)
 	$(AS_ROOT) $(PYTEST) -p no:cacheprovider --timeout=600 agent/tests/e2e
 
@@ -75,7 +83,11 @@ test-wifi: preflight setup ## hostapd, the agent and stations on simulated radio
 	$(AS_ROOT) $(PYTEST) -p no:cacheprovider --timeout=600 agent/tests/wifi
 
 test: preflight setup ## Everything that CI runs (root or sudo; at most 20 minutes)
-	@.ci/stages.py lint test-quick test-planted test-e2e test-molecule
+	@.ci/stages.py lint test-quick test-planted test-model test-e2e test-molecule
+
+model: ## The models of the protocol, large configurations too (JOBS=2 of MEMORY=6 GB each, about an hour)
+	@.ci/packages $(SYSTEM_PYTHON) $(MODEL_TOOLS)
+	$(MODEL) --large --jobs $(or $(JOBS),2) --memory $(or $(MEMORY),6)
 
 sim: ## The seeded simulation of the core, SEEDS=200 of them
 	PYTHONPATH=agent/src $(SYSTEM_PYTHON) -m sroamd.sim run --seeds $(SEEDS)
