@@ -58,7 +58,10 @@ AVOIDED_TIME = 600.0  # for so long; then they are probed anew
 NODE_LIFE = 5400
 NODE_REFRESH = 1800
 NODE_HOLD = 7 * 86400  # as long as a lease: while leases of a node that is cut off may live, it is reckoned with
-NODE_CORRECTION_INTERVAL = 5.0  # two nodes with one id (a copied memory card) would correct each other without end
+# Two nodes with one id (a copied memory card) correct each other's record: twice at once, then after 5, 10 .. 600 s.
+NODE_CORRECTIONS_FREE = 2
+NODE_CORRECTION_MIN = 5.0
+NODE_CORRECTION_MAX = 600.0
 
 # Merge
 SLACK = 30  # the same version with a longer life counts as a refresh only beyond this: ends every echo

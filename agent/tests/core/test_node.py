@@ -204,7 +204,7 @@ def test_record_of_a_former_self_is_corrected() -> None:
     lab = Lab(2)
     old = NodeRecord("old name", None, None).encode()
     lab.do(1, ev.UpdatesReceived(2, (Update(7, 5000, node_key(id_of(1)), old),)))
-    lab.wait(constants.NODE_CORRECTION_INTERVAL)
+    lab.wait(0.1)
     assert lab[2].node.nodes.name(id_of(1)) == "ap1"
 
 
@@ -214,16 +214,70 @@ def test_own_record_is_renewed_in_time() -> None:
     assert lab[2].node.nodes.name(id_of(1)) == "ap1"
 
 
-def test_two_nodes_with_one_id_do_not_flood_for_ever() -> None:
-    """A copied memory card. They meet through a third, so that no Hello tells."""
+def twins() -> Lab:
+    """A copied memory card: the second and the third have one id. They meet through the first: no Hello tells."""
     lab = Lab(1)
-    twins = [lab.add(config_of(number), start=False) for number in (2, 3)]
-    for twin in twins:
+    for number in (2, 3):
+        twin = lab.add(config_of(number), start=False)
         twin.node.state.node_id = id_of(2)
         lab.start(twin)
     lab.connect(1, 2)
-    lab[1].forget()
     lab.connect(1, 3)
-    lab.wait(20)
-    sent = [u for e in lab[1].all(do.SendUpdates) for u in e.updates if u.key == node_key(id_of(2))]
-    assert len(sent) < 60
+    lab[1].forget()
+    return lab
+
+
+def sent_by_first(lab: Lab, key: bytes) -> int:
+    return len({u.seqno for e in lab[1].all(do.SendUpdates) for u in e.updates if u.key == key})
+
+
+def test_twins_correct_each_other_less_and_less() -> None:
+    lab = twins()
+    lab.wait(3600)
+    first_hour = sent_by_first(lab, node_key(id_of(2)))
+    lab[1].forget()
+    lab.wait(3600)
+    assert first_hour < 40
+    assert sent_by_first(lab, node_key(id_of(2))) <= 2 * 3600 / constants.NODE_CORRECTION_MAX + 3
+
+
+def test_twins_are_told_to_the_operator_of_each() -> None:
+    lab = twins()
+    lab.wait(60)
+    for number, other in ((2, 3), (3, 2)):
+        told = report(lab[number].node, "status", None, lab.now)
+        assert isinstance(told, dict)
+        (problem,) = told["problems"]
+        assert problem == (
+            f"another node has the id of this one, {id_of(2)}: 'ap{other}' 10.255.0.{other} fd00:255::{other}; "
+            "give one of them a new id"
+        )
+        assert any("another node has the id of this one" in note.text for note in lab[number].all(do.Note))
+    told = report(lab[1].node, "status", None, lab.now)
+    assert isinstance(told, dict)
+    assert told["problems"] == []
+
+
+def test_former_self_is_no_twin() -> None:
+    """Two peers, each with a record of it from another time."""
+    lab = Lab(3, links=[(1, 2), (1, 3)])
+    for number, name in ((2, "old"), (3, "older")):
+        old = NodeRecord(name, None, None).encode()
+        lab.do(1, ev.UpdatesReceived(number, (Update(7 * number, 5000, node_key(id_of(1)), old),)))
+    lab.wait(10)
+    assert [host.node.nodes.name(id_of(1)) for host in lab.hosts] == ["ap1"] * 3
+    assert lab[1].node.nodes.twin(lab.now) is None
+
+
+def test_station_of_a_twin_is_not_fought_over_for_ever() -> None:
+    """Each withdraws what the other claims in the name of both."""
+    lab = twins()
+    lab.join(2, ALICE)
+    lab.lease(2, ALICE)
+    lab.wait(600)
+    lab[1].forget()
+    lab.wait(1000)
+    assert sent_by_first(lab, association_key(ALICE)) <= 2 * 1000 / constants.RECLAIM_WAIT_MAX + 5
+    lab.leave(2, ALICE)
+    lab.wait(61)
+    assert lab[1].owner(ALICE, lab.now) == b""

@@ -140,12 +140,14 @@ class Associations:
             self._contest(turn, station, NodeId(owner), "another node claims it")
 
     def tie_won(self, turn: Turn, station: Mac, rival: bytes) -> None:
-        """Rule A4: another version of our seqno has lost to ours; ask whether the station really is here."""
-        if station in self._state.present and self.names_us(station, turn.now):
-            if rival:
-                self._contest(turn, station, NodeId(rival), "another node claims it at the same time")
-            else:
-                self._ask(turn, station, "another node withdraws it at the same time", None)
+        """Rule A4: a claim of our seqno has lost to ours; ask whether the station really is here.
+
+        Not by acknowledgements, which both nodes would get and tie again for ever. A tombstone that has lost, the
+        departure that is noticed after the roam, contradicts nothing.
+        """
+        ours = station in self._state.present and self.names_us(station, turn.now)
+        if rival and ours and self.pings.has_address(station, turn.now):
+            self._contest(turn, station, NodeId(rival), "another node claims it at the same time")
 
     def names_us(self, station: Mac, now: float) -> bool:
         datum = self.datum(station, now)
@@ -171,7 +173,7 @@ class Associations:
         ping = self.pings.answered(interface, station, by)
         if ping is None:
             return
-        if by is Probe.POLL and self._rival(station, turn.now) is not None:
+        if by is Probe.POLL and not self.names_us(station, turn.now):
             if station in self._acknowledged:
                 return
             self._acknowledged.add(station)

@@ -275,7 +275,7 @@ class Node:
             case int() as peer:
                 self.peering.hello_due(turn, peer)
             case None if entry.job is Job.REFRESH_NODE:
-                self.nodes.publish_own(turn)
+                self.nodes.refresh_due(turn)
             case None:
                 self.routes.adoption_over(turn)
             case IPv4Network() | IPv6Network() as prefix if entry.job is Job.DEMOTED:

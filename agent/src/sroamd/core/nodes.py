@@ -10,6 +10,7 @@ from ipaddress import IPv4Address, IPv6Address
 from sroamd import constants
 from sroamd.addresses import NodeId
 from sroamd.core.agenda import Job
+from sroamd.core.backoff import Backoffs
 from sroamd.core.effects import Level, WatchNextHops
 from sroamd.core.ring import Ring
 from sroamd.core.turn import State, Turn
@@ -29,33 +30,63 @@ class Nodes:
         self._next_hops: dict[RouterAddress, NextHop] = {}
         self._watched: frozenset[RouterAddress] = frozenset()
         self._records_changed = False
-        self._said_at = float("-inf")  # when we last said who we are
+        self._corrections: Backoffs[NodeId] = Backoffs(
+            free=constants.NODE_CORRECTIONS_FREE,
+            first=constants.NODE_CORRECTION_MIN,
+            longest=constants.NODE_CORRECTION_MAX,
+            quiet=2 * constants.NODE_CORRECTION_MAX,
+        )
+        self._contradiction: NodeRecord | None = None  # what was said of us last that is not true
 
     def publish_own(self, turn: Turn) -> None:
         """Say who we are: at the start, when it changes, and long before it expires."""
         node = self._state.config.node
         record = NodeRecord(node.name, node.router_ipv4, node.router_ipv6)
         turn.publish(node_key(self._state.node_id), record.encode(), constants.NODE_LIFE)
-        self._said_at = turn.now
         due = turn.now + self._state.spread(constants.NODE_REFRESH, constants.REFRESH_SPREAD)
         self._state.agenda.set(Job.REFRESH_NODE, None, due)
 
+    def refresh_due(self, turn: Turn) -> None:
+        if self._is_contradicted(turn.now):
+            self._correct_own(turn)
+        else:
+            self.publish_own(turn)
+
+    def twin(self, now: float) -> str | None:
+        """For people: who else has our id. A former self of ours is contradicted once or twice, a twin does it back."""
+        if self._corrections.count(self._state.node_id, now) <= constants.NODE_CORRECTIONS_FREE:
+            return None
+        record = self._contradiction
+        if record is None:
+            return "unnamed"
+        addresses = (str(address) for address in (record.router_ipv4, record.router_ipv6) if address is not None)
+        return " ".join((repr(record.name), *addresses))
+
+    def _is_contradicted(self, now: float) -> bool:
+        own, datum = self._state.config.node, self._state.database.live(node_key(self._state.node_id), now)
+        return datum is None or datum.value != NodeRecord(own.name, own.router_ipv4, own.router_ipv6).encode()
+
     def _correct_own(self, turn: Turn) -> None:
         """What a former self said of us is not true any more; or another node has our id, and does the same to us."""
-        turn.note(Level.WARNING, "somebody contradicts this node's record: a former self, or a node with the same id")
-        if turn.now >= self._said_at + constants.NODE_CORRECTION_INTERVAL:
-            self.publish_own(turn)
+        ready_at = self._corrections.ready_at(self._state.node_id, turn.now)
+        if ready_at > turn.now:
+            self._state.agenda.set_earlier(Job.REFRESH_NODE, None, ready_at)
+            return
+        self._corrections.done(self._state.node_id, turn.now)
+        twin = self.twin(turn.now)
+        if twin is not None:
+            turn.note(Level.ERROR, f"another node has the id of this one, {self._state.node_id}: {twin}")
         else:
-            due = self._said_at + constants.NODE_CORRECTION_INTERVAL
-            self._state.agenda.set_earlier(Job.REFRESH_NODE, None, due)
+            turn.note(Level.WARNING, "this node's record was not true (of a former self?) and is corrected")
+        self.publish_own(turn)
 
     def changed(self, turn: Turn, key: bytes) -> None:
         """A node's datum has changed or expired."""
         node = node_id(key)
         datum = self._state.database.live(key, turn.now)
         if node == self._state.node_id:
-            own = self._state.config.node
-            if datum is None or datum.value != NodeRecord(own.name, own.router_ipv4, own.router_ipv6).encode():
+            if self._is_contradicted(turn.now):
+                self._contradiction = NodeRecord.decode(datum.value) if datum is not None and datum.value else None
                 self._correct_own(turn)
             return
         if datum is None or not datum.value:

@@ -57,7 +57,7 @@ def report(node: Node, topic: str, argument: str | None, now: float) -> Json:
 
 def status(node: Node, now: float) -> Json:
     state = node.state
-    found = problems(node)
+    found = problems(node, now)
     return {
         "node": {"name": state.config.node.name, "id": str(state.node_id), "version": __version__},
         "healthy": not found,
@@ -72,7 +72,7 @@ def status(node: Node, now: float) -> Json:
     }
 
 
-def problems(node: Node) -> list[str]:
+def problems(node: Node, now: float) -> list[str]:
     """What an operator should look at, in sentences."""
     found = []
     config = node.state.config
@@ -83,6 +83,9 @@ def problems(node: Node) -> list[str]:
             found.append(f"interface {interface.name} does not exist or is down")
     if not node.peering.peers and (config.flood.peers or node.nodes.records):
         found.append("no peer is connected: moves of stations are not known here")
+    twin = node.nodes.twin(now)
+    if twin is not None:
+        found.append(f"another node has the id of this one, {node.state.node_id}: {twin}; give one of them a new id")
     if node.store_failing:
         found.append(f"leases cannot be written to {config.node.state_dir}: a power loss would lose them")
     return found
