@@ -104,10 +104,12 @@ class CNode:
             self._effects.append(do.SendUpdates(peer, tuple(updates)))
 
     def _react(self, record: Record, *, conflict: bool) -> None:
-        kind = record.key[0]
-        if kind in (IPV4_LEASE, IPV6_LEASE):
+        kind = record.key[:1]
+        if kind in (bytes((IPV4_LEASE,)), bytes((IPV6_LEASE,))):
             self._lease_changed(record)
-        elif kind == ASSOCIATION and len(record.key) == 7 and len(record.value) == 8:  # A5: a tombstone is no news
+        elif (
+            kind == bytes((ASSOCIATION,)) and len(record.key) == 7 and len(record.value) == 8
+        ):  # A5: a tombstone is no news
             station = Mac(record.key[1:])
             index = self.clients.find(station)
             if index is not None and record.value != self.node_id:  # A2: whoever says so, is believed
@@ -167,7 +169,8 @@ class CNode:
         before = self.clients.address(index, ipv6=len(address) == 8)
         if before == address:
             return
-        if any(before) and self.installed.pop(prefix_of(before), None) is not None:
+        if any(before):
+            self.installed.pop(prefix_of(before), None)
             self._effects.append(do.RemoveRoute(prefix_of(before)))
         if any(address):
             route = Route(prefix_of(address), RouteKind.HERE, NextHop(next(iter(self._interfaces)), None))
