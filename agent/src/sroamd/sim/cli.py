@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
+from multiprocessing import Pool
 
 from sroamd.sim.run import Result, run
-from sroamd.sim.scenario import of_seed
+from sroamd.sim.seeds import of_seed
 from sroamd.sim.walk import show
 
-NODES, STATIONS = 8, 20
+NODES, STATIONS = 5, 20
+PROGRESS_INTERVAL = 10.0  # s
+CHUNK = 4  # seeds that a process takes at a time
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """0: all well. 1: something that must hold did not. 2: usage."""
     parser = argparse.ArgumentParser(prog="python3 -m sroamd.sim", description="Simulate a fleet in virtual time.")
     commands = parser.add_subparsers(dest="command", required=True)
-    many = commands.add_parser("run", help="run many seeds, each with a scenario of its own")
+    many = commands.add_parser("run", help="run many seeds, each with a scenario of its own, on all cores")
     many.add_argument("--seeds", type=int, default=20, metavar="N")
     many.add_argument("--start", type=int, default=0, metavar="S")
+    many.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)), metavar="N", help="processes")
     one = commands.add_parser("replay", help="run one seed again, the same to the last event")
     one.add_argument("--seed", type=int, required=True)
     one.add_argument("-v", "--verbose", action="store_true", help="print every event and effect")
@@ -35,25 +42,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("at least two nodes and one station")
     if options.command == "replay":
         return _replay(options.seed, options.nodes, options.stations, options.verbose)
-    return _run_many(range(options.start, options.start + options.seeds), options.nodes, options.stations)
+    seeds = range(options.start, options.start + options.seeds)
+    return _run_many(seeds, options.nodes, options.stations, options.jobs)
 
 
-def _run_many(seeds: range, nodes: int, stations: int) -> int:
+def _run_many(seeds: range, nodes: int, stations: int, jobs: int) -> int:
     failed = []
-    began = time.perf_counter()
+    began = shown_at = time.perf_counter()
     virtual = 0.0
-    for seed in seeds:
-        result = run(seed, of_seed(seed, nodes, stations))
+    for number, result in enumerate(_results(seeds, nodes, stations, jobs), start=1):
         virtual += result.virtual_time
         if not result.ok:
-            failed.append(seed)
+            failed.append(result.seed)
             print(verdict(result), flush=True)
+        now = time.perf_counter()
+        if now > shown_at + PROGRESS_INTERVAL:
+            shown_at = now
+            rate = number / (now - began)
+            print(f"{number} of {len(seeds)} seeds, {len(failed)} failed, {rate:.1f} seeds/s", file=sys.stderr)
     elapsed = time.perf_counter() - began
     print(
         f"{len(seeds)} seeds, {nodes} nodes, {stations} stations: {len(seeds) - len(failed)} ok, {len(failed)} failed; "
-        f"{virtual:.0f} virtual seconds in {elapsed:.1f} s"
+        f"{virtual / 3600:.0f} virtual hours in {elapsed:.1f} s, {len(seeds) / elapsed:.1f} seeds/s with {jobs} processes"
     )
     return 1 if failed else 0
+
+
+def _results(seeds: range, nodes: int, stations: int, jobs: int) -> Iterator[Result]:
+    """In the order in which they end."""
+    one = partial(run_seed, nodes=nodes, stations=stations)
+    if jobs < 2 or len(seeds) < 2:
+        yield from map(one, seeds)
+        return
+    with Pool(jobs) as pool:
+        yield from pool.imap_unordered(one, seeds, CHUNK)
+
+
+def run_seed(seed: int, nodes: int = NODES, stations: int = STATIONS) -> Result:
+    return run(seed, of_seed(seed, nodes, stations))
 
 
 def _replay(seed: int, nodes: int, stations: int, verbose: bool) -> int:
@@ -69,6 +95,8 @@ def verdict(result: Result) -> str:
     lines += [f"  {violation}" for violation in result.violations]
     lines.append("  " + ", ".join(f"{name} {number}" for name, number in sorted(result.counters.items())))
     lines.append(f"  {scenario}")
-    command = f"replay --seed {result.seed} --nodes {scenario.nodes} --stations {scenario.stations} -v"
-    lines.append(f"  again: python3 -m sroamd.sim {command}")
+    size = "" if (scenario.nodes, scenario.stations) == (NODES, STATIONS) else (
+        f" --nodes {scenario.nodes} --stations {scenario.stations}"
+    )
+    lines.append(f"  again: PYTHONPATH=agent/src python3 -m sroamd.sim replay -v --seed {result.seed}{size}")
     return "\n".join(lines)

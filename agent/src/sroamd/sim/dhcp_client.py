@@ -40,6 +40,9 @@ class Phase(Enum):
     REBOOTING = auto()
 
 
+_HOLDING = (Phase.BOUND, Phase.RENEWING, Phase.REBINDING)
+
+
 @dataclass(frozen=True, slots=True)
 class Lease:
     """Times in the world's seconds."""
@@ -59,6 +62,8 @@ class Wire(Protocol):
     def bound(self, lease: Lease) -> None: ...
 
     def unbound(self, address: IPv4Address, reason: str) -> None: ...
+
+    def declined(self, address: IPv4Address) -> None: ...
 
 
 class DhcpClient:
@@ -82,15 +87,59 @@ class DhcpClient:
 
     def link_down(self) -> None:
         """Nothing can be sent; a lease is kept. An exchange under way is over."""
-        if self.phase not in (Phase.BOUND, Phase.RENEWING, Phase.REBINDING):
+        if self.phase not in _HOLDING:
             self.phase = Phase.IDLE
             self._timer += 1
             self._watch_lease()
+
+    def forget(self) -> None:
+        """Switched off."""
+        self.lease, self.phase = None, Phase.IDLE
+        self._timer += 1
 
     @property
     def wants_link_up(self) -> bool:
         """An exchange was interrupted, or there never was one."""
         return self.phase is Phase.IDLE
+
+    # -- what its user does
+
+    def release(self) -> bool:
+        """DHCPRELEASE, section 4.4.6: it has no address any more. False: it had none."""
+        if self.lease is None or self.phase not in _HOLDING:
+            return False
+        self._tell_server(MessageType.RELEASE, ciaddr=self.lease.address)
+        self.phase = Phase.IDLE
+        self._drop("released")
+        return True
+
+    def decline(self) -> bool:
+        """DHCPDECLINE, section 4.4.4: somebody else uses its address. False: it had none."""
+        if self.lease is None or self.phase not in _HOLDING:
+            return False
+        self._tell_server(MessageType.DECLINE, requested=self.lease.address)
+        self.phase = Phase.IDLE
+        self._wire.declined(self.lease.address)
+        self._drop("declined")
+        return True
+
+    def inform(self) -> None:
+        """DHCPINFORM, section 4.4.3; what is answered does not matter to it."""
+        if self.lease is not None and self.phase in _HOLDING:
+            self._tell_server(MessageType.INFORM, ciaddr=self.lease.address)
+
+    def _tell_server(
+        self, kind: MessageType, *, ciaddr: IPv4Address = _NOWHERE, requested: IPv4Address | None = None
+    ) -> None:
+        """In an exchange of its own."""
+        options = {} if requested is None else {OPTION_REQUESTED_ADDRESS: requested.packed}
+        if self.lease is not None and self.lease.server is not None and kind is not MessageType.INFORM:
+            options[OPTION_SERVER_ID] = self.lease.server.packed
+        xid = self._rng.getrandbits(32)
+        message = DhcpMessage(
+            op=BOOTREQUEST, message_type=kind, xid=xid, chaddr=self._mac, ciaddr=ciaddr, options=options
+        )
+        self._wire.send_dhcp(ciaddr, message)
 
     # -- what the server says
 
@@ -139,7 +188,7 @@ class DhcpClient:
     def _try(self) -> None:
         self._tries += 1
         self._send()
-        wait = min(RETRY_MAX, RETRY_FIRST * 2 ** (self._tries - 1)) * self._rng.uniform(0.8, 1.2)
+        wait = min(RETRY_MAX, RETRY_FIRST * 2 ** min(self._tries - 1, 8)) * self._rng.uniform(0.8, 1.2)
         self._timer += 1
         self._time.after(wait, self._unanswered, self._timer)
 

@@ -15,12 +15,31 @@ RETRY = 1.0  # s, after a failure
 
 
 @dataclass(frozen=True, slots=True)
+class Moment:
+    """`wall` is not to be trusted from one boot to the next; `since_boot` means nothing in another."""
+
+    boot: int
+    since_boot: float
+    wall: float
+
+    def until(self, later: Moment) -> float:
+        """Seconds; as in the real store, 0 where the wall clock has gone back."""
+        if later.boot == self.boot:
+            return later.since_boot - self.since_boot
+        return max(0.0, later.wall - self.wall)
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
-    """A stored lease; `expires_at` in the node's wall-clock time, as the real store keeps it."""
+    """A stored lease; `remaining` seconds were left when it was written."""
 
     value: bytes
     seqno: int
-    expires_at: float
+    remaining: float
+    written: Moment
+
+    def remaining_at(self, moment: Moment) -> float:
+        return self.remaining - self.written.until(moment)
 
 
 class VirtualDisk:
@@ -44,9 +63,9 @@ class VirtualDisk:
         self.rows: dict[bytes, Row] = {}
         self.stored: Callable[[LeasesStored], None] = lambda event: None
 
-    def put(self, data: tuple[StoredDatum, ...], ticket: int | None, wall: float) -> None:
-        """`StoreLeases`. `wall`: the node's wall clock now."""
-        self._pending.update({d.key: Row(d.value, d.seqno, wall + d.remaining) for d in data})
+    def put(self, data: tuple[StoredDatum, ...], ticket: int | None, now: Moment) -> None:
+        """`StoreLeases`."""
+        self._pending.update({d.key: Row(d.value, d.seqno, d.remaining, now) for d in data})
         if ticket is not None:
             self._ticket = ticket
         self._wake()
@@ -56,10 +75,10 @@ class VirtualDisk:
         self._pending.update(dict.fromkeys(keys))
         self._wake()
 
-    def load(self, wall: float) -> tuple[StoredDatum, ...]:
+    def load(self, now: Moment) -> tuple[StoredDatum, ...]:
         """What a new process finds, as `LeasesLoaded` tells it."""
         return tuple(
-            StoredDatum(key, row.value, row.seqno, row.expires_at - wall) for key, row in sorted(self.rows.items())
+            StoredDatum(key, row.value, row.seqno, row.remaining_at(now)) for key, row in sorted(self.rows.items())
         )
 
     def close(self) -> None:

@@ -1,18 +1,25 @@
-"""What goes wrong, and when: drawn from the seed before the run, so that nothing a node does can change it."""
+"""What goes wrong with nodes and the backbone, and when: drawn from the seed before the run, so that nothing a node
+does can change it. What stations do is in `wandering`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 
 from sroamd.sim.machine import Machine
-from sroamd.sim.scenario import Scenario
-from sroamd.sim.station import Station
+from sroamd.sim.wandering import Wandering
 from sroamd.sim.world import World
 
-PING_PONG = 0.1  # s: three further moves within this time
 DOWN_PROCESS = (0.05, 3.0)  # s until the agent runs again; systemd restarts it at once
 DOWN_POWER = (1.0, 20.0)
-PARTITION = (0.5, 25.0)  # shorter and longer than a silent connection lives
+SLOW_TIME = (1.0, 60.0)
+ISLAND = 0.4  # share of the nodes that a partition cuts off, about
+# s that a wall clock is off after a power loss without a battery: back to 1970, a wrong zone, a little ahead. Far ahead
+# is no fault that can be survived: all leases seem to have run out long ago.
+CLOCK_ERRORS = (-1.7e9, -3600.0, 120.0)
+LEASE_TIMES = (600, 3600)  # s that a reloaded configuration may say
 
 
 class Trouble:
@@ -21,32 +28,35 @@ class Trouble:
     def __init__(self, world: World) -> None:
         self._world = world
         self._rng = Random(world.rng.getrandbits(64))
+        self._wandering = Wandering(world, Random(world.rng.getrandbits(64)))
         self._over = False
 
     def plan(self) -> None:
-        scenario, world = self._world.scenario, self._world
+        scenario, world, rng = self._world.scenario, self._world, self._rng
         world.air.loss = scenario.frame_loss
-        for station in world.stations:
-            world.time.at(self._rng.uniform(0, scenario.appear_within), self._move, station)
-        for _ in range(scenario.slow_nodes):
-            self._rng.choice(world.machines).service = scenario.service_time
+        self._wandering.plan()
         for _ in range(scenario.blackouts):
-            world.time.at(self._some_time(scenario), self._blackout)
+            world.time.at(world.some_time(rng), self._blackout)
         for number in range(scenario.partitions):
-            self._plan_partition(number + 1)
+            self._plan_cut(partition_of(world, number + 1, rng.random() < 0.5), world.repair)
+        for _ in range(scenario.flood_cuts):
+            self._plan_cut(block_of(world, rng.random() < 0.5), world.unblock_flooding)
         for _ in range(scenario.broken_connections):
-            world.time.at(self._some_time(scenario), self._break_connection)
+            world.time.at(world.some_time(rng), self._break_connection)
         for what, number in (
+            (self._slow, scenario.slow_nodes),
             (self._kill, scenario.kills),
             (self._power_loss, scenario.power_losses),
             (self._disk_loss, scenario.disk_losses),
+            (self._clock_jump, scenario.clock_jumps),
             (self._restart, scenario.restarts),
+            (self._reload, scenario.reloads),
             (self._hostapd_restart, scenario.hostapd_restarts),
             (self._route_loss, scenario.lost_routes),
             (self._disk_failure, scenario.disk_failures),
         ):
             for _ in range(number):
-                world.time.at(self._some_time(scenario), what, self._rng.choice(world.machines))
+                world.time.at(world.some_time(rng), what, rng.choice(world.machines))
 
     def stop(self) -> None:
         """Everything works from now on, and every station is somewhere and stays."""
@@ -59,58 +69,37 @@ class Trouble:
             machine.disk.failing = False
             world.start(machine)
         world.repair(world.machines)
-        for station in world.stations:
-            if station.ap is None:
-                world.come_back(station, station.stay, self._rng.choice(world.access_points))
+        world.unblock_flooding(world.machines)
+        self._wandering.stop()
 
-    def _some_time(self, scenario: Scenario) -> float:
-        return self._rng.uniform(0, scenario.duration)
+    # -- the backbone
 
-    # -- moves
-
-    def _move(self, station: Station) -> None:
-        if self._over:
-            return
-        scenario, world = self._world.scenario, self._world
-        self._walk(station)
-        if self._rng.random() < scenario.ping_pong:
-            for _ in range(3):
-                world.time.after(self._rng.uniform(0, PING_PONG), self._walk, station)
-        world.time.after(PING_PONG + self._rng.expovariate(1 / scenario.stay), self._move, station)
-
-    def _walk(self, station: Station) -> None:
-        if self._over:
-            return
-        scenario, world = self._world.scenario, self._world
-        choices = [ap for ap in world.access_points if ap.on_air and ap is not station.ap]
-        if choices:
-            told = self._rng.random() < scenario.explicit_departures
-            departure = "explicit" if told else self._rng.choice(("silent", "idle"))
-            asks = self._rng.random() < scenario.asks_dhcp
-            world.walk(station, self._rng.choice(choices), departure, ask_dhcp=asks)
-
-    # -- faults
-
-    def _plan_partition(self, number: int) -> None:
+    def _plan_cut(self, cut: Callable[[list[Machine]], None], mend: Callable[[list[Machine]], None]) -> None:
         world = self._world
-        island = [machine for machine in world.machines if self._rng.random() < 0.4] or [world.machines[-1]]
-        begin = self._some_time(world.scenario)
-        silent = self._rng.random() < 0.5
-        world.time.at(begin, self._partition, island, number, silent)
-        world.time.at(begin + self._rng.uniform(*PARTITION), self._repair, island)
+        island = [machine for machine in world.machines if self._rng.random() < ISLAND] or [world.machines[-1]]
+        begin = world.some_time(self._rng)
+        world.time.at(begin, self._unless_over, cut, island)
+        world.time.at(begin + self._rng.uniform(*world.scenario.partition_time), self._unless_over, mend, island)
 
-    def _partition(self, island: list[Machine], number: int, silent: bool) -> None:
+    def _unless_over(self, what: Callable[[list[Machine]], None], island: list[Machine]) -> None:
         if not self._over:
-            self._world.partition(island, number, silent=silent)
-
-    def _repair(self, island: list[Machine]) -> None:
-        if not self._over:
-            self._world.repair(island)
+            what(island)
 
     def _break_connection(self) -> None:
         if not self._over:
             broken = self._world.network.break_connection(self._rng)
             self._world.note(f"connection {broken} reset" if broken else "no connection to reset")
+
+    # -- nodes
+
+    def _slow(self, machine: Machine) -> None:
+        if not self._over:
+            self._world.note(f"{machine.name} is slow")
+            machine.service = self._world.scenario.service_time
+            self._world.time.after(self._rng.uniform(*SLOW_TIME), self._swift, machine)
+
+    def _swift(self, machine: Machine) -> None:
+        machine.service = 0.0
 
     def _kill(self, machine: Machine) -> None:
         if not self._over and machine.running:
@@ -121,6 +110,11 @@ class Trouble:
         if not self._over and machine.powered:
             self._world.power_off(machine)
             self._world.time.after(self._rng.uniform(*DOWN_POWER), self._world.start, machine)
+
+    def _clock_jump(self, machine: Machine) -> None:
+        self._power_loss(machine)
+        machine.wall_offset = self._rng.choice(CLOCK_ERRORS)
+        self._world.note(f"the wall clock of {machine.name} will be {machine.wall_offset:+.0f} s off")
 
     def _blackout(self) -> None:
         for machine in self._world.machines:
@@ -136,6 +130,14 @@ class Trouble:
         if not self._over and machine.running:
             self._world.restart(machine)
             self._world.time.after(self._rng.uniform(*DOWN_PROCESS), self._world.start, machine)
+
+    def _reload(self, machine: Machine) -> None:
+        """Another name, another lease time."""
+        if not self._over:
+            config = machine.config
+            node = replace(config.node, name=f"{machine.name}-again")
+            dhcp4 = replace(config.dhcp4, lease_time=self._rng.choice(LEASE_TIMES))
+            self._world.reload(machine, replace(config, node=node, dhcp4=dhcp4))
 
     def _hostapd_restart(self, machine: Machine) -> None:
         if not self._over and machine.on_air:
@@ -156,3 +158,11 @@ class Trouble:
 
     def _disk_works(self, machine: Machine) -> None:
         machine.disk.failing = False
+
+
+def partition_of(world: World, number: int, silent: bool) -> Callable[[list[Machine]], None]:
+    return lambda island: world.partition(island, number, silent=silent)
+
+
+def block_of(world: World, silent: bool) -> Callable[[list[Machine]], None]:
+    return lambda island: world.block_flooding(island, silent=silent)

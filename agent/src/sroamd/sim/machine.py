@@ -16,7 +16,7 @@ from sroamd.core import effects as does
 from sroamd.core.events import Event, InterfaceChanged, KernelRoutesListed, LeasesLoaded, PeerId, Tick
 from sroamd.core.node import Node
 from sroamd.core.values import RouteKind
-from sroamd.sim.disk import VirtualDisk
+from sroamd.sim.disk import Moment, VirtualDisk
 from sroamd.sim.hostapd import VirtualHostapd
 from sroamd.sim.kernel import VirtualKernel
 from sroamd.sim.link import Connection, End
@@ -60,6 +60,8 @@ class Machine:
         self.process = 0
         self.powered = False
         self.started_at = 0.0  # of the agent's present life, in the world's time
+        self.wall_offset = 0.0  # s that its wall clock is wrong
+        self._boots = 0
         self._booted_at = 0.0
         self._armed: float | None = None
         self._waiting: deque[tuple[float, Event]] = deque()  # with the time of its arrival
@@ -82,13 +84,15 @@ class Machine:
         """Monotonic, since its boot, as the node is told it."""
         return (self.world.time.now - self._booted_at) * self.rate
 
-    def wall(self) -> float:
-        return self.world.time.now * self.rate
+    def moment(self) -> Moment:
+        """As its store writes it down."""
+        return Moment(self._boots, self.clock(), self.world.time.now * self.rate + self.wall_offset)
 
     # -- life and death
 
     def power_on(self) -> None:
         self.powered = True
+        self._boots += 1
         self._booted_at = self.world.time.now - 10.0
         self.world.network.router_changed_everywhere()
         self.start_agent()
@@ -100,15 +104,19 @@ class Machine:
         self.process += 1
         self.started_at = self.world.time.now
         self._armed = None
-        self.node = Node(self.config, self.node_id, Random(self._rng.getrandbits(64)))
+        self.node = self._new_agent(Random(self._rng.getrandbits(64)))
         self.disk.stored = self.kernel.tell = self.deliver
-        self.deliver(LeasesLoaded(self.disk.load(self.wall())))
+        self.deliver(LeasesLoaded(self.disk.load(self.moment())))
         if self.hostapd is not None:
             self.deliver(InterfaceChanged(INTERFACE, self.mac))
         self.deliver(KernelRoutesListed(self.kernel.listed()))
         if self.hostapd is not None:
             self.hostapd.attach(self.deliver)
         self.world.network.start(self)
+
+    def _new_agent(self, rng: Random) -> Node:
+        """What decides on this machine. Another kind of machine has another agent."""
+        return Node(self.config, self.node_id, rng)
 
     def _stop(self) -> None:
         """The daemon closes its adapters in order; the kernel's routes stay."""
@@ -254,7 +262,7 @@ class Machine:
                     connection.close(end)
             case does.StoreLeases(data, ticket):
                 self.world.checks.claimed(self, data)
-                self.disk.put(data, ticket, self.wall())
+                self.disk.put(data, ticket, self.moment())
             case does.ForgetLeases(keys):
                 self.disk.forget(keys)
             case does.Stop():

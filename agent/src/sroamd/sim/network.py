@@ -19,11 +19,15 @@ if TYPE_CHECKING:
 
 # Babel finds a dead link, or a new one, in about this time (routing, section 3: 0.4 to 0.8 s with hello 0.2 s).
 BABEL_NOTICES = (0.4, 0.8)
+CUT_DIAL_DELAY = 60.0  # s until a node is dialled again to which there is a better connection, or which is oneself
 RETRANSMISSION = (0.2, 1.0)  # s: TCP sends again what a partition swallowed
 
 
 class Network:
-    """`islands[i]` is the part of the backbone that node i is in; nodes reach each other within an island."""
+    """`islands[i]` is the part of the backbone that node i is in; nodes reach each other within an island.
+
+    `blocked` are nodes whose flooding port is closed by a firewall, while the backbone carries all else.
+    """
 
     def __init__(self, time: VirtualTime, rng: Random, scenario: Scenario) -> None:
         self.time = time
@@ -33,6 +37,7 @@ class Network:
         self.updates_in_flight = 0
         self.machines: list[Machine] = []
         self.islands: list[int] = []
+        self.blocked: set[int] = set()
         self._rng = rng
         self.mean_delay = scenario.link_delay
         self._connections: dict[End, Connection] = {}  # open ends
@@ -49,7 +54,12 @@ class Network:
         return self._rng.expovariate(1 / self.mean_delay)
 
     def reachable(self, a: int, b: int) -> bool:
+        """By packets."""
         return self.islands[a] == self.islands[b] and self.machines[a].powered and self.machines[b].powered
+
+    def can_flood(self, a: int, b: int) -> bool:
+        """By connections of the flooding protocol."""
+        return self.reachable(a, b) and (a == b or not self.blocked & {a, b})
 
     # -- dialling
 
@@ -62,7 +72,7 @@ class Network:
     def _dial(self, machine: Machine, process: int, target: int, backoff: float) -> None:
         if machine.process != process or not machine.running:
             return
-        if self.reachable(machine.index, target) and self.machines[target].running:
+        if self.can_flood(machine.index, target) and self.machines[target].running:
             self.time.after(3 * self.delay(), self._establish, machine, process, target, backoff)
         else:
             self._dial_later(machine, process, target, backoff)
@@ -77,7 +87,7 @@ class Network:
         other = self.machines[target]
         if machine.process != process or not machine.running:
             return
-        if not other.running or not self.reachable(machine.index, target):
+        if not other.running or not self.can_flood(machine.index, target):
             self._dial_later(machine, process, target, backoff)
             return
         dialler, listener = End(machine, next(self._peer_ids)), End(other, next(self._peer_ids))
@@ -106,7 +116,7 @@ class Network:
             machine.deliver(PeerClosed(end.peer))
         if end.target is not None:
             if end.cut_by_core:
-                delay = constants.DIAL_BACKOFF_MAX
+                delay = CUT_DIAL_DELAY
             else:
                 delay = 0.0 if self.time.now - end.born > constants.DIAL_BACKOFF_MAX else end.backoff
             self._dial_later(machine, machine.process, end.target, delay)
@@ -144,23 +154,38 @@ class Network:
         """Cut `island` off. `silent`: connections die by neglect, or live if the repair comes soon; else at once."""
         for index in island:
             self.islands[index] = number
+        self._cut(silent)
+        self._routers_change_soon()
+
+    def block(self, island: Sequence[int], silent: bool) -> None:
+        """Flooding with these nodes is cut off: packets dropped (`silent`) or rejected. Babel notices nothing."""
+        self.blocked.update(island)
+        self._cut(silent)
+
+    def _cut(self, silent: bool) -> None:
         for connection in dict.fromkeys(self._connections.values()):
             a, b = (end.machine.index for end in connection.ends)
-            if self.islands[a] != self.islands[b]:
+            if not self.can_flood(a, b) and self.machines[a].powered and self.machines[b].powered:
                 if silent:
                     self._go_silent(connection)
                 else:
                     connection.abort()
         self._note_components()
-        self._routers_change_soon()
 
     def repair(self, island: Sequence[int]) -> None:
         """`island` is one with the rest again."""
         for index in island:
             self.islands[index] = 0
+        self._resume_soon()
+        self._routers_change_soon()
+
+    def unblock(self, island: Sequence[int]) -> None:
+        self.blocked.difference_update(island)
+        self._resume_soon()
+
+    def _resume_soon(self) -> None:
         for connection in sorted(self._held, key=lambda c: c.ends[0].peer):
             self.time.after(self._rng.uniform(*RETRANSMISSION), self._resume, connection)
-        self._routers_change_soon()
 
     def _go_silent(self, connection: Connection) -> None:
         connection.hold()
@@ -174,7 +199,7 @@ class Network:
 
     def _resume(self, connection: Connection) -> None:
         a, b = (end.machine for end in connection.ends)
-        if connection in self._held and self.reachable(a.index, b.index):
+        if connection in self._held and self.can_flood(a.index, b.index):
             self._held.discard(connection)
             if all(end.alive for end in connection.ends):
                 connection.release()

@@ -84,6 +84,10 @@ def settle(world: World) -> None:
     _check_silence(world, world.network.sent - sent)
     world.time.run(max(world.time.now, stopped_at + SERVICE_TIME))
     _ask(world, SERVICE)
+    if world.scenario.last_quiet:
+        world.time.run(world.time.now + world.scenario.last_quiet)
+        world.checks.disputed.clear()  # by now every station has asked again, and a lost address was refused
+        _ask(world, SERVICE)
 
 
 def _ask(world: World, questions: Mapping[str, Callable[[World], list[str]]]) -> None:

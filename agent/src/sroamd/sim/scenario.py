@@ -1,10 +1,12 @@
-"""What a run consists of. A scenario and a seed decide everything; `of_seed` lets the seed choose the scenario too."""
+"""What a run consists of. A scenario and a seed decide everything; `seeds` lets the seed choose the scenario too."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
+
+from sroamd.constants import HELLO_INTERVAL
 
 Dials = list[tuple[int, ...]]  # for each node, whom it dials
 
@@ -27,25 +29,53 @@ class Scenario:
     drift: float = 50e-6  # of a node's clock, at most
     frame_loss: float = 0.0
 
-    stay: float = 10.0  # mean time of a station at one AP
+    one_channel: bool = False  # all radios are on one: any AP's POLL_STA is acknowledged, wherever the station is
+    hello_interval: float = HELLO_INTERVAL  # longer ones make quiet hours cheap; the dead time is in proportion
+
+    # When most of the trouble happens: (from, until) each. None at all: the whole duration is trouble.
+    episodes: tuple[tuple[float, float], ...] = ()
+    last_quiet: float = 0.0  # after all else, until what two stations have once been given must be one's alone
+
+    # -- stations
+    stay: float = 10.0  # mean time of a station at one AP during an episode, if it takes part
+    restless: float = 1.0  # share of stations that take part in an episode
+    quiet_stay: float | None = None  # mean time at one AP for the rest; None: they stay
     explicit_departures: float = 0.3  # share of roams that the old AP is told of; the others it does not notice
     ping_pong: float = 0.2  # share of roams followed by three more within 100 ms
     asks_dhcp: float = 0.5  # share of roams after which the station confirms its address (INIT-REBOOT)
     appear_within: float = 5.0  # all stations come within this time; 0: at one instant
+    bounces: int = 0  # a station changes to and fro every 200 ms
+    sleeps: int = 0  # a station answers nothing for a while, though it is here
+    vanishings: int = 0  # a station is gone for `absence`, and no AP is told
+    absence: tuple[float, float] = (1.0, 900.0)
+    clones: int = 0  # somebody takes a station's MAC at another AP for a while
+    releases: int = 0  # DHCPRELEASE, then it asks anew
+    declines: int = 0  # DHCPDECLINE: its address is in use by a stranger, it says
+    informs: int = 0  # DHCPINFORM
 
+    # -- nodes and the backbone
     partitions: int = 0
+    partition_time: tuple[float, float] = (0.5, 25.0)  # shorter and longer than a silent connection lives
+    flood_cuts: int = 0  # only the flooding port is blocked; Babel goes on
     broken_connections: int = 0
     kills: int = 0  # of the agent's process
     power_losses: int = 0
     disk_losses: int = 0
+    clock_jumps: int = 0  # a power loss after which the wall clock is wrong
     blackouts: int = 0  # all nodes lose power at once, and get it back one by one
     restarts: int = 0  # of the agent, by systemctl
+    reloads: int = 0  # of its configuration
     hostapd_restarts: int = 0  # all its stations are thrown out and come back
     lost_routes: int = 0  # somebody else deletes a route of ours
     disk_failures: int = 0  # nothing can be written for a while
-    slow_nodes: int = 0
+    slow_nodes: int = 0  # for an episode
     service_time: float = 0.003  # of a slow node, mean, for one event
+    liars: int = 0  # nodes, beyond `nodes`, that say what they like until the trouble ends
     budget: int = 3_000_000  # actions of the whole run, beyond which it is endless
+
+    @property
+    def trouble_times(self) -> tuple[tuple[float, float], ...]:
+        return self.episodes or ((0.0, self.duration),)
 
     @property
     def servers(self) -> int:
@@ -89,41 +119,3 @@ TOPOLOGIES: dict[str, Callable[[int, Random], Dials]] = {
     "mesh": mesh,
     "careless": careless,
 }
-
-
-def of_seed(seed: int, nodes: int, stations: int) -> Scenario:
-    """A different mixture of trouble for each seed; every fourth has none, so that plain roaming is looked at too."""
-    rng = Random(seed)
-    calm = seed % 4 == 0
-    small_pool = rng.random() < 0.4  # stations then collide in their first choices
-    most = 0 if calm else 3
-    return Scenario(
-        nodes=nodes,
-        stations=stations,
-        topology=rng.choice(("star", "star", "ring", "line", "mesh", "careless")),
-        duration=rng.uniform(30.0, 90.0),
-        ipv4_prefix="198.51.100.0/24" if not small_pool or stations > 40 else "198.51.100.0/26",
-        ipv6_prefix="2001:db8:44::/56" if small_pool else "2001:db8:44::/48",
-        link_delay=rng.choice((0.001, 0.005, 0.05)),
-        octets=rng.random() < 0.5,
-        poll_works=rng.random() < 0.5,
-        drift=rng.choice((0.0, 50e-6, 1e-3)),
-        frame_loss=0.0 if calm else rng.choice((0.0, 0.01, 0.1)),
-        stay=rng.choice((3.0, 10.0, 30.0)),
-        explicit_departures=rng.choice((0.0, 0.3, 1.0)),
-        ping_pong=rng.choice((0.0, 0.2, 0.5)),
-        asks_dhcp=rng.choice((0.0, 0.5, 1.0)),
-        appear_within=rng.choice((0.0, 5.0)),
-        partitions=rng.randint(0, most),
-        broken_connections=rng.randint(0, 2 * most),
-        kills=rng.randint(0, most),
-        power_losses=rng.randint(0, most),
-        disk_losses=rng.randint(0, 1) if most else 0,
-        blackouts=0 if calm else rng.choice((0, 0, 1)),
-        restarts=rng.randint(0, most),
-        hostapd_restarts=rng.randint(0, most),
-        lost_routes=rng.randint(0, 2 * most),
-        disk_failures=rng.randint(0, 1) if most else 0,
-        slow_nodes=rng.randint(0, 2) if most else 0,
-        buffer=rng.choice((100, 1000, 65536)),
-    )

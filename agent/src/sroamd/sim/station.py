@@ -38,12 +38,16 @@ class Station:
         self.dhcp = DhcpClient(world.time, Random(self.rng.getrandbits(64)), mac, self)
         self.ap: Machine | None = None
         self.stay = 0  # counts associations
-        self.prefix: IPv6Network | None = None
+        self.away = False  # it has vanished, and comes back by itself
+        self.asleep_until = 0.0  # it answers nothing before
+        self.is_clone = False  # somebody with another station's MAC: nobody owes it anything
         self.gateway: dict[int, Mac] = {}  # by IP version: the neighbour entry of its default router
         self.address_changes = 0
         self.last_address: IPv4Address | None = None
         self._open_at = 0.0
-        self._router_known = False
+        self._router_until = 0.0
+        self._prefix: IPv6Network | None = None
+        self._prefix_until = 0.0
 
     # -- the radio
 
@@ -51,6 +55,7 @@ class Station:
         """Authentication is over at `ap`."""
         self.ap = ap
         self.stay += 1
+        self.away = False
         self._open_at = self.world.time.now + self.rng.uniform(0, DRIVER_OPENS)
         assert ap.hostapd is not None
         ap.hostapd.authorize(self.mac)
@@ -58,7 +63,7 @@ class Station:
         if ask_dhcp or self.dhcp.wants_link_up:
             self.world.time.after(delay, self._link_up, self.stay)
         if ask_dhcp or not self._router_known:
-            self._router_known = False
+            self._router_until = 0.0
             self.world.time.after(delay, self._solicit, self.stay, SOLICITATIONS)
 
     def depart(self) -> Machine | None:
@@ -75,6 +80,15 @@ class Station:
         if stay == self.stay:
             self.dhcp.link_up()
 
+    @property
+    def asleep(self) -> bool:
+        return self.world.time.now < self.asleep_until
+
+    def forget_everything(self) -> None:
+        """It was switched off, and its memory with it."""
+        self.dhcp.forget()
+        self._prefix, self._router_until = None, 0.0
+
     # -- IPv4
 
     @property
@@ -85,15 +99,19 @@ class Station:
         self.world.air.sent(self, DhcpReceived(INTERFACE, self.mac, source, self.world.air.through_codec(message)))
 
     def bound(self, lease: Lease) -> None:
-        if self.last_address is not None and self.last_address != lease.address:
-            self.address_changes += 1
-            self.world.checks.renumbered(self, self.last_address, lease.address)
-        self.last_address = lease.address
-        self.world.note(f"{self.name} has {lease.address} at {self._where()}")
+        if self.last_address != lease.address:
+            if self.last_address is not None:
+                self.address_changes += 1
+                self.world.checks.renumbered(self, self.last_address, lease.address)
+            self.last_address = lease.address
+            self.world.note(f"{self.name} has {lease.address} at {self.where()}")
 
     def unbound(self, address: IPv4Address, reason: str) -> None:
         self.world.checks.given_up(self, address)
         self.world.note(f"{self.name} gives up {address}: {reason}")
+
+    def declined(self, address: IPv4Address) -> None:
+        self.world.checks.declined(self, address)
 
     # -- IPv6
 
@@ -102,25 +120,35 @@ class Station:
         return IPv6Address((0xFE80 << 112) | interface_identifier(self.mac))
 
     @property
+    def _router_known(self) -> bool:
+        return self.world.time.now < self._router_until
+
+    @property
+    def prefix(self) -> IPv6Network | None:
+        """Until its valid lifetime is over."""
+        return self._prefix if self.world.time.now < self._prefix_until else None
+
+    @property
     def global_address(self) -> IPv6Address | None:
         """SLAAC, RFC 4862 section 5.5.3."""
-        if self.prefix is None:
-            return None
-        return self.prefix[interface_identifier(self.mac)]
+        prefix = self.prefix
+        return None if prefix is None else prefix[interface_identifier(self.mac)]
 
     def advertised(self, router: Mac, advertisement: RouterAdvertisement) -> None:
         if advertisement.lifetime == 0:
             self.world.checks.violated("routers stay", f"{self.name} was told that its router is none any more")
-        self._router_known = True
+        now = self.world.time.now
+        self._router_until = now + advertisement.lifetime
         self.gateway.setdefault(6, advertisement.source_link_layer or router)
         for information in advertisement.prefixes:
             if not information.autonomous or information.preferred == 0:
                 continue
-            if self.prefix is not None and self.prefix != information.prefix:
-                self.world.checks.renumbered(self, self.prefix, information.prefix)
-            if self.prefix != information.prefix:
-                self.prefix = information.prefix
-                self.world.note(f"{self.name} has {self.prefix} at {self._where()}")
+            if self._prefix != information.prefix:
+                if self._prefix is not None:
+                    self.world.checks.renumbered(self, self._prefix, information.prefix)
+                self._prefix = information.prefix
+                self.world.note(f"{self.name} has {self._prefix} at {self.where()}")
+            self._prefix_until = now + information.valid
 
     def _solicit(self, stay: int, left: int) -> None:
         if stay != self.stay or self._router_known or not left:
@@ -139,5 +167,5 @@ class Station:
     def gateway_is(self, version: int, mac: Mac) -> None:
         self.gateway[version] = mac
 
-    def _where(self) -> str:
+    def where(self) -> str:
         return self.ap.name if self.ap is not None else "no AP"

@@ -9,7 +9,7 @@ from random import Random
 
 from sroamd.addresses import Mac, NodeId
 from sroamd.config import Config, FloodConfig, InterfaceConfig, NetworkConfig, NodeConfig
-from sroamd.core.events import StopRequested
+from sroamd.core.events import ConfigReloaded, StopRequested
 from sroamd.core.values import Prefix, RouteKind
 from sroamd.sim.air import Air
 from sroamd.sim.babel import Babel
@@ -22,6 +22,7 @@ from sroamd.sim.station import Station
 from sroamd.sim.trace import Trace
 
 IDLE_EXPIRY = (1.0, 30.0)  # s: an AP with a radio notices in the end that a station is gone
+IN_EPISODES = 0.8  # share of the faults
 RETURN_TO_LIFE = (0.3, 3.0)  # s: a station whose AP died looks for another
 
 
@@ -64,7 +65,11 @@ class World:
             ),
             network=NetworkConfig(ipv4, ipv6, ipv4[1], IPv6Address("fe80::1"), (IPv6Address("2001:db8::53"),)),
             interfaces=(InterfaceConfig(INTERFACE),) if has_radio else (),
-            flood=FloodConfig(listen=("::", 4444), peers=tuple((f"10.255.0.{peer + 1}", 4444) for peer in dials)),
+            flood=FloodConfig(
+                listen=("::", 4444),
+                peers=tuple((f"10.255.0.{peer + 1}", 4444) for peer in dials),
+                hello_interval=scenario.hello_interval,
+            ),
         )
         rate = 1 + self.rng.uniform(-scenario.drift, scenario.drift)
         return Machine(self, index, config, dials, self.new_id(), rate, self.rng.getrandbits(64))
@@ -72,8 +77,21 @@ class World:
     def _make_station(self, number: int) -> Station:
         mac = Mac(bytes((0x02, 0, 0, 0, number >> 8, number & 0xFF)))
         station = Station(self, f"sta{number}", mac, self.rng.getrandbits(64))
-        self.air.stations[mac] = station
+        self.air.add(station)
         return station
+
+    def add_clone(self, station: Station, number: int) -> Station:
+        """Another radio with the station's MAC."""
+        clone = Station(self, f"clone{number}", station.mac, self.rng.getrandbits(64))
+        clone.is_clone = True
+        self.air.add(clone)
+        return clone
+
+    def some_time(self, rng: Random) -> float:
+        """When something goes wrong: mostly in an episode."""
+        if rng.random() < IN_EPISODES:
+            return rng.uniform(*rng.choice(self.scenario.trouble_times))
+        return rng.uniform(0, self.scenario.duration)
 
     # -- what is there
 
@@ -103,12 +121,13 @@ class World:
         if left is None or left is ap or left.hostapd is None:
             return
         if departure == "explicit":
-            self.time.after(self.rng.expovariate(1 / 0.01), self._departed, left, station)
+            self.time.after(self.rng.expovariate(1 / 0.01), self.departed, left, station)
         elif departure == "idle":
-            self.time.after(self.rng.uniform(*IDLE_EXPIRY), self._departed, left, station)
+            self.time.after(self.rng.uniform(*IDLE_EXPIRY), self.departed, left, station)
 
-    def _departed(self, ap: Machine, station: Station) -> None:
-        if station.ap is not ap and ap.hostapd is not None:
+    def departed(self, ap: Machine, station: Station) -> None:
+        """The AP notices that the station is not there any more, unless one with that MAC is."""
+        if ap.hostapd is not None and not self.air.anybody(station.mac, ap):
             ap.hostapd.remove(station.mac)
 
     def come_back(self, station: Station, stay: int, ap: Machine) -> None:
@@ -134,6 +153,20 @@ class World:
         self.note(f"repair: {' '.join(machine.name for machine in island)} joined again")
         self.network.repair([machine.index for machine in island])
 
+    def block_flooding(self, island: list[Machine], *, silent: bool) -> None:
+        how = "drops" if silent else "rejects"
+        self.note(f"a firewall {how} flooding with {' '.join(machine.name for machine in island)}")
+        self.network.block([machine.index for machine in island], silent)
+
+    def unblock_flooding(self, island: list[Machine]) -> None:
+        self.note(f"flooding with {' '.join(machine.name for machine in island)} is allowed again")
+        self.network.unblock([machine.index for machine in island])
+
+    def reload(self, machine: Machine, config: Config) -> None:
+        self.note(f"{machine.name} reloads its configuration")
+        machine.config = config
+        machine.deliver(ConfigReloaded(config))
+
     def kill(self, machine: Machine) -> None:
         self.note(f"kill -9 on {machine.name}")
         machine.kill()
@@ -151,7 +184,7 @@ class World:
         self._throw_out(machine)
 
     def _throw_out(self, machine: Machine) -> None:
-        for station in self.stations:
+        for station in list(self.air.stations):
             if station.ap is machine:
                 station.depart()
                 self.time.after(self.rng.uniform(*RETURN_TO_LIFE), self.come_back, station, station.stay, machine)
