@@ -61,9 +61,10 @@ def _run_many(seeds: range, nodes: int, stations: int, jobs: int) -> int:
             rate = number / (now - began)
             print(f"{number} of {len(seeds)} seeds, {len(failed)} failed, {rate:.1f} seeds/s", file=sys.stderr)
     elapsed = time.perf_counter() - began
+    rate = len(seeds) / elapsed
     print(
         f"{len(seeds)} seeds, {nodes} nodes, {stations} stations: {len(seeds) - len(failed)} ok, {len(failed)} failed; "
-        f"{virtual / 3600:.0f} virtual hours in {elapsed:.1f} s, {len(seeds) / elapsed:.1f} seeds/s with {jobs} processes"
+        f"{virtual / 3600:.0f} virtual hours in {elapsed:.1f} s with {jobs} processes, {rate:.1f} seeds/s"
     )
     return 1 if failed else 0
 
@@ -95,8 +96,10 @@ def verdict(result: Result) -> str:
     lines += [f"  {violation}" for violation in result.violations]
     lines.append("  " + ", ".join(f"{name} {number}" for name, number in sorted(result.counters.items())))
     lines.append(f"  {scenario}")
-    size = "" if (scenario.nodes, scenario.stations) == (NODES, STATIONS) else (
-        f" --nodes {scenario.nodes} --stations {scenario.stations}"
+    size = (
+        ""
+        if (scenario.nodes, scenario.stations) == (NODES, STATIONS)
+        else (f" --nodes {scenario.nodes} --stations {scenario.stations}")
     )
-    lines.append(f"  again: PYTHONPATH=agent/src python3 -m sroamd.sim replay -v --seed {result.seed}{size}")
+    lines.append(f"  again: PYTHONPATH=agent/src python3 -m sroamd.sim replay --seed {result.seed}{size} -v")
     return "\n".join(lines)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from sroamd.constants import HELLO_INTERVAL
+from sroamd.constants import HELLO_INTERVAL, LEASE_LIFE
 
 Dials = list[tuple[int, ...]]  # for each node, whom it dials
 
@@ -34,6 +34,7 @@ class Scenario:
 
     # When most of the trouble happens: (from, until) each. None at all: the whole duration is trouble.
     episodes: tuple[tuple[float, float], ...] = ()
+    lease_time: int = LEASE_LIFE  # of DHCP
     last_quiet: float = 0.0  # after all else, until what two stations have once been given must be one's alone
 
     # -- stations

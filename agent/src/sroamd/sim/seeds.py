@@ -1,9 +1,10 @@
 """A scenario for each seed: every seed another mixture of trouble, spread over more than an hour of virtual time.
 
 What is scaled, so that an hour costs a fraction of a second: Hellos come every 100 to 600 s, and the dead time with
-them, except in one seed of 32 that runs with the 3 s of the product (the simulated TCP notices dead connections after
-the product's 10 s in all of them). Moves and faults crowd into a few episodes; between them leases are renewed, claims
-and prefixes refreshed, things expire and are forgotten, as slowly as in the product: no other timer is scaled.
+them, except in one seed of 32, which runs with the 3 s of the product. (The simulated TCP notices a dead connection
+after the product's 10 s in all of them.) Moves and faults crowd into a few episodes; between them leases are renewed,
+claims and prefixes refreshed, things expire and are forgotten as slowly as in the product: no other timer is scaled.
+Where a run lasts for days, a lease lasts for one.
 """
 
 from __future__ import annotations
@@ -14,15 +15,15 @@ from sroamd.constants import HELLO_INTERVAL, LEASE_LIFE
 from sroamd.sim.scenario import Scenario
 
 HOUR, DAY = 3600.0, 86400.0
-# After the trouble: one time to settle (`run.settle`), then until every DHCP client has asked again.
-LAST_QUIET = LEASE_LIFE + 60.0
+TOPOLOGIES = ("star",) * 3 + ("line",) * 3 + ("ring",) * 3 + ("mesh", "mesh", "careless")
+# A lease time of quiet follows: until every DHCP client has asked again.
 TROUBLE = (HOUR - LEASE_LIFE, HOUR - LEASE_LIFE + 600.0)
 
 
 def of_seed(seed: int, nodes: int = 5, stations: int = 20) -> Scenario:
-    """Every fourth is calm, so that plain roaming is looked at too; one in 40 lasts for days; in one of 8 a node lies."""
+    """Every fourth is calm: plain roaming is looked at too. One in 100 lasts for days, in one of 8 a node lies."""
     rng = Random(seed)
-    calm, days, lied_to = seed % 4 == 0, seed % 40 == 21, seed % 8 == 3
+    calm, days, lied_to = seed % 4 == 0, seed % 100 == 21, seed % 8 == 3
     most = 0 if calm else 2
     small_pool = rng.random() < 0.4  # stations then collide in their first choices
     duration = rng.uniform(1.0, 9.0) * DAY if days else rng.uniform(*TROUBLE)
@@ -36,17 +37,18 @@ def of_seed(seed: int, nodes: int = 5, stations: int = 20) -> Scenario:
     return Scenario(
         nodes=nodes,
         stations=stations,
-        topology=rng.choice(("star", "star", "ring", "line", "line", "mesh", "careless")),
+        topology=rng.choice(("line", "star") if days else TOPOLOGIES),
         duration=duration,
         episodes=_episodes(rng, duration),
-        last_quiet=LAST_QUIET,
+        last_quiet=(DAY if days else LEASE_LIFE) + 60.0,
+        lease_time=int(DAY) if days else LEASE_LIFE,
         ipv4_prefix="198.51.100.0/24" if not small_pool or stations > 40 else "198.51.100.0/26",
         ipv6_prefix="2001:db8:44::/56" if small_pool else "2001:db8:44::/48",
         link_delay=rng.choice((0.001, 0.005, 0.05)),
         octets=rng.random() < 0.2,
         poll_works=rng.random() < 0.7,
         one_channel=rng.random() < 0.5,
-        hello_interval=HELLO_INTERVAL if seed % 32 == 6 else rng.choice((100.0, 300.0, 600.0)),
+        hello_interval=_hello_interval(rng, seed, days),
         drift=rng.choice((0.0, 50e-6, 1e-3)),
         frame_loss=0.0 if calm else rng.choice((0.0, 0.01, 0.1)),
         stay=rng.choice((3.0, 10.0, 30.0)),
@@ -82,6 +84,13 @@ def of_seed(seed: int, nodes: int = 5, stations: int = 20) -> Scenario:
         liars=1 if lied_to else 0,
         buffer=rng.choice((100, 1000, 65536, 65536)),
     )
+
+
+def _hello_interval(rng: Random, seed: int, days: bool) -> float:
+    longer = rng.choice((100.0, 300.0, 600.0))
+    if days:
+        return 600.0
+    return HELLO_INTERVAL if seed % 32 == 6 else longer
 
 
 def _episodes(rng: Random, duration: float) -> tuple[tuple[float, float], ...]:

@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from random import Random
 
 from sroamd.addresses import Mac, NodeId
-from sroamd.config import Config, FloodConfig, InterfaceConfig, NetworkConfig, NodeConfig
+from sroamd.config import Config, Dhcp4Config, FloodConfig, InterfaceConfig, NetworkConfig, NodeConfig
 from sroamd.core.events import ConfigReloaded, StopRequested
 from sroamd.core.values import Prefix, RouteKind
 from sroamd.sim.air import Air
@@ -70,6 +70,7 @@ class World:
                 peers=tuple((f"10.255.0.{peer + 1}", 4444) for peer in dials),
                 hello_interval=scenario.hello_interval,
             ),
+            dhcp4=Dhcp4Config(lease_time=scenario.lease_time),
         )
         rate = 1 + self.rng.uniform(-scenario.drift, scenario.drift)
         return Machine(self, index, config, dials, self.new_id(), rate, self.rng.getrandbits(64))
