@@ -20,7 +20,7 @@ from sroamd.sim.scenario import TOPOLOGIES, Scenario
 from sroamd.sim.seeds import of_seed
 from tests.sim.stage import Stage
 
-SEEDS = range(24)
+SEEDS = range(20)
 QUIET = Scenario(nodes=4, stations=6, duration=10.0, budget=400_000)
 
 
