@@ -15,7 +15,7 @@ RENEWED_EVERY = 33 * 60  # seconds: a node that runs says again who it is within
 
 Object = Mapping[str, Any]
 
-_KINDS = {"ipv4": "lease", "ipv6": "lease", "association": "station", "node": "node"}
+_KINDS = {"ipv4": "lease", "ipv6": "lease", "association": "station", "node": "node", "evidence": "evidence on"}
 
 
 def progress(answer: Object) -> str:

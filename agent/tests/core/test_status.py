@@ -13,6 +13,7 @@ from sroamd.wire.datum import ipv4_lease_key
 from sroamd.wire.flood import Update
 from tests.core.harness import ALICE, BOB, CAROL, Lab, config_of, id_of, lease_of
 from tests.core.messages import decline, release
+from tests.core.strangers import SOMEBODY, connect, hello
 
 TOPICS = ("status", "stations", "database", "peers", "routes")
 
@@ -53,6 +54,22 @@ def test_every_topic_works_before_anything_is_known(topic: str) -> None:
     host = lab.add(config_of(1), start=False)
     assert host.effects == []
     assert ask(lab, topic) is not None
+
+
+def test_a_peer_whose_database_has_been_another_for_long_is_a_problem() -> None:
+    lab = Lab(1)
+    connect(lab)
+    said: list[bool] = []
+    for second in range(0, 300, 3):
+        lab.wait(3)
+        digest = None if second == 90 else b"another."  # once it is equal: from then on the time runs anew
+        lab.do(1, ev.PeerSaidHello(SOMEBODY, hello(lab, 9, digest=digest)))
+        answer = ask(lab, "status")
+        said.append("peer ap9 has held another database for 3 min: sroamctl check" in answer["problems"])
+        assert answer["healthy"] is not said[-1]
+    assert said.index(True) == (90 + 180) // 3 + 1
+    lab.do(1, ev.PeerSaidHello(SOMEBODY, hello(lab, 9)))
+    assert ask(lab, "status")["problems"] == []
 
 
 def test_unknown_topic_says_which_there_are(lab: Lab) -> None:

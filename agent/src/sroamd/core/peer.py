@@ -94,6 +94,7 @@ class Comparison:
     answers: TokenBucket  # messages of the peer that are answered
     summaries: dict[tuple[int, int], None] = field(default_factory=dict)  # (depth, prefix) to be said
     wanted: dict[int, tuple[bytes, ...]] = field(default_factory=dict)  # by bucket, to be asked for
+    differs_since: float | None = None  # the first of the Hellos running that had another digest than ours
     unequal: int = 0  # Hellos running
     quiet: int = 0  # the same, with nothing new from the peer between
     repaired_at: float = float("-inf")

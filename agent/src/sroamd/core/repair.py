@@ -38,8 +38,11 @@ class Repair:
         comparison, ours = peer.comparison, self._state.database.digest
         if hello.digest == ours:
             comparison.unequal = comparison.quiet = 0
+            comparison.differs_since = None
             comparison.interval = constants.REPAIR_INTERVAL
             return False
+        if comparison.differs_since is None:
+            comparison.differs_since = now
         comparison.unequal += 1
         comparison.quiet += 1
         quiet = constants.UNEQUAL_QUIET if peer.repairs else constants.UNEQUAL_DUMP

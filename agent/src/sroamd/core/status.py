@@ -29,6 +29,10 @@ from sroamd.wire.datum import (
 Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
 
 
+# Databases that move are seen to be equal every few Hellos, and what is missing is repaired within one or two minutes.
+DIFFERENT_FOR_LONG = 180.0
+
+
 class NotFound(Exception):
     """Nobody knows the station that was asked for."""
 
@@ -86,6 +90,13 @@ def problems(node: Node, now: float) -> list[str]:
     twin = node.nodes.twin(now)
     if twin is not None:
         found.append(f"another node has the id of this one, {node.state.node_id}: {twin}; give one of them a new id")
+    for peer in node.peering.peers.values():
+        since = peer.comparison.differs_since
+        if since is not None and now - since >= DIFFERENT_FOR_LONG:
+            minutes = int((now - since) // 60)
+            found.append(
+                f"peer {peer.node_name or peer.name} has held another database for {minutes} min: sroamctl check"
+            )
     if node.store_failing:
         found.append(f"leases cannot be written to {config.node.state_dir}: a power loss would lose them")
     return found
