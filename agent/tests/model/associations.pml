@@ -16,13 +16,16 @@
  *   A6 answered   the ping is answered: claim; not answered: it is not here (hostapd is told), withdraw if it is mine
  *
  * Beyond these the model has what the code does in its own way:
- *   DIGESTS       at connection the databases are not dumped: Hellos carry a digest that leaves tombstones out, and only
- *                 where digests differ the peers descend, DIGESTS (1 to 3) questions deep, and send their versions
- *   LIMITED       a claim waits for a token, and is published any time later, if the station is still here
- *   FALSE_ACKS    a radio acknowledges a POLL also to an access point that it has left. POLL_STA asks where the datum
- *                 names this node, and where no address of the station is known; there it is believed once an arrival
+ *   HELLOS        at connection both sides say a digest of what is alive and no tombstone; if they are equal nothing is
+ *                 sent, else everything is
+ *   DIGESTS       instead of everything only what differs: the node with the smaller id begins, DIGESTS (1 to 3)
+ *                 summaries lead down to a list of what is alive; who lacks something of it asks for it
+ *   LIMITED       claims and withdrawals wait for a token, any time; a claim that waits is dropped when another node's
+ *                 claim arrives (whatever has been seen of the station was before), and the station is asked
+ *   FALSE_ACKS    a radio acknowledges a POLL_STA also to an access point that it has left. POLL_STA asks where nobody
+ *                 contests, and where no address of the station is known; in a contest it is believed once an arrival
  *   NO_ADDRESS    no address of the station is known
- *   REFRESHES     a claim that is due for renewal is pinged first
+ *   REFRESHES     a claim that is due for renewal is pinged first (without an address it is just renewed)
  *   LISTS         an arrival is only found in hostapd's list, later: it is pinged and not claimed
  *   RESTARTS      of the agent: the database is empty, the list stays, ghosts on it too
  *   REBOOTS       of the machine: nobody is associated any more
@@ -32,9 +35,9 @@
  * FORGETS (tombstones forgotten early), EXPIRIES, DEAF (a live station does not answer), LATE (a ping takes an answer
  * to an earlier one for its own). LINE: nodes in a line instead of all linked. C_NODES: a mask of nodes that run the C
  * daemon of 2021, whose comparison of lifetimes may come out either way.
- * Ablations: NO_R2, NO_A1 (no new claim for what is mine), NO_A3, NO_A4, NO_A5,
- * NO_A6 (no claim on an answer), POLL_TIES (A4 believes a POLL_STA too), POLL_CONTESTS (every ping does),
- * POLL_ALWAYS (without an address it is believed each time), EAGER_RAISE (R3 at once), PUSH_TIES (R2 to a C node at a tie).
+ * Ablations: NO_R2, NO_A1 (no new claim for what is mine), NO_A3, NO_A4, NO_A5, NO_A6 (no claim on an answer),
+ * POLL_TIES (A4 polls, and believes it), POLL_CONTESTS (every ping polls), POLL_ALWAYS (without an address it is believed
+ * each time), EAGER_RAISE (R3 at once), PUSH_TIES (R2 to a C node at a tie).
  * Judged: states without activity (unless UNJUDGED), SEQNO_MAX, and with RECLAIMS_MAX the answers to pings that
  * lead to claims after the environment's last act. LIVE: the formula that agreement is reached and stays.
  */
@@ -77,6 +80,9 @@
 #ifndef DIGESTS
 #define DIGESTS 0
 #endif
+#if DIGESTS > 0
+#define HELLOS
+#endif
 #ifndef C_NODES
 #define C_NODES 0
 #endif
@@ -90,17 +96,21 @@
 #define NOBODY NODES
 #define ME(a) ((a) + 1)                 /* the value that names node a, and the place of its station */
 
-/* kinds of message: a version; "my digest is"; the same, k questions deeper; "send me yours" */
+/* Kinds of message: a version; "this is my digest" at connection, and below it, DIGESTS times; "this is what I have"; "send
+ * me that". DEAD: added to UPDATE, a version with remaining lifetime 0. */
 #define UPDATE 0
 #define HELLO 1
 #define SUMMARY 2
-#define SEND_YOURS 9
+#define LIST (SUMMARY + DIGESTS)
+#define WANTED 9
+#define DEAD 100
 
-/* the ping */
+/* The ping. An answer has come, but has not been looked at: to ARP, or only a radio's acknowledgement. */
 #define NONE 0
 #define ASKED 1
 #define ANSWERED 2
-#define SILENT 3
+#define ACKNOWLEDGED 3
+#define SILENT 4
 
 #ifdef LINE
 #define LINKED(i, j) ((i) - (j) == 1 || (j) - (i) == 1)
@@ -122,6 +132,7 @@ bool known[NODES], expired[NODES];
 bool present[NODES];                    /* hostapd lists the station as authorised */
 byte ping[NODES];
 bool polled[NODES];                     /* the ping under way has sent a POLL_STA */
+bool contested[NODES];                  /* it asks because another node claims the station */
 bool believed[NODES];                   /* an acknowledgement alone has been believed since it arrived here */
 bool waiting[NODES];                    /* a claim waits for its token */
 bool tied[NODES];                       /* R3 is under way */
@@ -148,7 +159,7 @@ byte reclaims;
 #define DIGEST_SEQNO(a) (ALIVE(a) -> seqno[a] : 0)
 #define DIGEST_VALUE(a) (ALIVE(a) -> value[a] : GONE)
 #define ALIVE(a) (known[a] && !expired[a] && value[a] != GONE)
-#define LIFE(a) (expired[a] -> 100 : 0) /* added to the kind: an expired version travels with remaining lifetime 0 */
+#define LIFE(a) (expired[a] -> DEAD : 0)
 
 inline tell(a, b) {
   if
@@ -207,35 +218,35 @@ inline claim(a) {
   claim_now(a)
 #endif
 }
-inline withdraw(a) {
+#define MINE(a) (ALIVE(a) && value[a] == ME(a))
+inline withdraw_now(a) {
   publish(a, GONE);
   printf("      AP%d withdraws (%d,gone)\n", a + 1, seqno[a])
 }
-inline stop_ping(a) { ping[a] = NONE; polled[a] = false }
+inline withdraw(a) {                    /* if LIMITED, it is done later, if it is still due: UNFOUNDED */
+#ifndef LIMITED
+  withdraw_now(a)
+#else
+  skip
+#endif
+}
+inline stop_ping(a) { ping[a] = NONE; polled[a] = false; contested[a] = false }
 #ifdef NO_ADDRESS
-#define POLLS(a, tie) true
+#define POLLS(a, contest) true
 #elif defined(POLL_CONTESTS)
-#define POLLS(a, tie) true
+#define POLLS(a, contest) true
 #elif defined(POLL_TIES)
-#define POLLS(a, tie) (ALIVE(a) && value[a] == ME(a))
+#define POLLS(a, contest) MINE(a)
 #else
-#define POLLS(a, tie) (ALIVE(a) && value[a] == ME(a) && !(tie))
+#define POLLS(a, contest) (MINE(a) && !(contest))
 #endif
-/* A4 asks nothing where only an acknowledgement could answer. */
-#if defined(NO_ADDRESS) && !defined(POLL_TIES)
-#define ASKS_TIES false
-#else
-#define ASKS_TIES true
-#endif
-/* A ping that is restarted takes an answer that has already come for its own: answers bear no tag. */
-inline start_ping(a, tie) {
+/* A ping that is restarted takes an answer of the right kind that has come already for its own: answers bear no tag. */
+inline start_ping(a, contest) {
+  contested[a] = contest;
+  polled[a] = POLLS(a, contest);
   if
-  :: POLLS(a, tie) -> polled[a] = true
-  :: else
-  fi;
-  if
-  :: ping[a] != ANSWERED -> ping[a] = ASKED
-  :: else
+  :: ping[a] == ANSWERED || (ping[a] == ACKNOWLEDGED && polled[a]) -> skip
+  :: else -> ping[a] = ASKED
   fi
 }
 inline arrived(a) {                     /* A1 */
@@ -243,7 +254,7 @@ inline arrived(a) {                     /* A1 */
   stop_ping(a);
 #ifdef NO_A1
   if
-  :: ALIVE(a) && value[a] == ME(a) -> skip
+  :: MINE(a) -> skip
   :: else -> claim(a)
   fi
 #else
@@ -254,20 +265,18 @@ inline absent(a) {                      /* A2 */
   present[a] = false; believed[a] = false; waiting[a] = false;
   stop_ping(a);
   if
-  :: ALIVE(a) && value[a] == ME(a) -> withdraw(a)
+  :: MINE(a) -> withdraw(a)
   :: else
   fi
 }
 inline react(a) {                       /* the datum has changed */
   if
-  :: present[a] && !(ALIVE(a) && value[a] == ME(a)) ->
 #ifndef NO_A3
-     start_ping(a, false)
-#else
-     skip
+  :: present[a] && ALIVE(a) && !MINE(a) -> waiting[a] = false; start_ping(a, true)
+  :: present[a] && !ALIVE(a) && !waiting[a] -> start_ping(a, false)
 #endif
 #ifndef NO_A5
-  :: !present[a] && ALIVE(a) && value[a] == ME(a) -> withdraw(a)
+  :: !present[a] && MINE(a) -> withdraw(a)
 #endif
   :: else
   fi
@@ -298,7 +307,7 @@ inline merge(a, sender) {
 #endif
 #ifndef NO_A4
      if
-     :: conflict && present[a] && ALIVE(a) && value[a] == ME(a) && ASKS_TIES -> start_ping(a, true)
+     :: conflict && present[a] && MINE(a) -> start_ping(a, (in_value != GONE))
      :: else
      fi
 #else
@@ -339,23 +348,25 @@ inline expel(a) {                       /* A6, no answer: hostapd disassociates 
   fi;
   absent(a)
 }
+#if defined(POLL_ALWAYS) || defined(POLL_CONTESTS)
+#define BELIEVES(a) true
+#elif defined(POLL_TIES)
+#define BELIEVES(a) (MINE(a) || !ALIVE(a) || !believed[a])
+#else
+#define BELIEVES(a) (!believed[a] || !(contested[a] || (ALIVE(a) && !MINE(a))))
+#endif
 inline ping_over(a) {
   if
   :: ping[a] == SILENT -> expel(a)
-  :: else ->
-     printf("      AP%d: answered\n", a + 1);
-#if defined(NO_ADDRESS) && !defined(POLL_ALWAYS)
+  :: ping[a] == ANSWERED -> printf("      AP%d: answered\n", a + 1); reclaim(a)
+  :: else ->                            /* an acknowledgement that is not believed: the ping goes on, and ends in silence */
+     printf("      AP%d: acknowledged\n", a + 1);
      if
-     :: ALIVE(a) && value[a] == ME(a) -> reclaim(a)
-     :: else ->
-        if
-        :: believed[a] -> ping[a] = SILENT
-        :: else -> believed[a] = true; reclaim(a)
-        fi
+     :: BELIEVES(a) ->
+        believed[a] = believed[a] || contested[a] || (ALIVE(a) && !MINE(a));
+        reclaim(a)
+     :: else -> ping[a] = SILENT
      fi
-#else
-     reclaim(a)
-#endif
   fi
 }
 
@@ -438,14 +449,19 @@ inline dump(a, b) {
   :: else
   fi
 }
+#ifdef HELLOS
+#define SAYS_HELLO true
+#else
+#define SAYS_HELLO false
+#endif
 inline connect(a) {
   peer = 0;
   do
   :: peer < NODES ->
      if
-     :: CONNECTED(a, peer) && DIGESTS > 0 && !IS_C(a) && !IS_C(peer) ->
+     :: CONNECTED(a, peer) && SAYS_HELLO && !IS_C(a) && !IS_C(peer) ->
         ungreeted[LINK(a, peer)] = true; ungreeted[LINK(peer, a)] = true
-     :: CONNECTED(a, peer) && !(DIGESTS > 0 && !IS_C(a) && !IS_C(peer)) -> dump(a, peer); dump(peer, a)
+     :: CONNECTED(a, peer) && !(SAYS_HELLO && !IS_C(a) && !IS_C(peer)) -> dump(a, peer); dump(peer, a)
      :: else
      fi;
      peer++
@@ -454,23 +470,25 @@ inline connect(a) {
   peer = 0
 }
 #define DIFFERS(a) (in_seqno != DIGEST_SEQNO(a) || in_value != DIGEST_VALUE(a))
-inline compare(a, b) {                  /* a HELLO or a SUMMARY has come from b */
+inline compare(a, b) {                  /* a Hello, summary, list or wish has come from b */
   if
-  :: kind == SEND_YOURS ->
+  :: kind == HELLO && DIFFERS(a) && DIGESTS == 0 -> dump(a, b)
+  :: kind == HELLO && DIFFERS(a) && DIGESTS > 0 ->
      if
-     :: known[a] -> tell(a, b)
+     :: a < b -> wire[LINK(a, b)]!SUMMARY,DIGEST_SEQNO(a),DIGEST_VALUE(a)
      :: else
      fi
-  :: kind != SEND_YOURS && DIFFERS(a) ->
+  :: kind > HELLO && kind < LIST && DIFFERS(a) -> wire[LINK(a, b)]!kind + 1,DIGEST_SEQNO(a),DIGEST_VALUE(a)
+  :: kind == LIST && DIFFERS(a) ->
      if
-     :: kind - HELLO < DIGESTS -> wire[LINK(a, b)]!kind + 1,DIGEST_SEQNO(a),DIGEST_VALUE(a)
-     :: else ->
-        if
-        :: known[a] -> tell(a, b)
-        :: else
-        fi;
-        wire[LINK(a, b)]!SEND_YOURS,0,0
+     :: ALIVE(a) -> tell(a, b)
+     :: else
+     fi;
+     if
+     :: in_value != GONE -> wire[LINK(a, b)]!WANTED,in_seqno,in_value
+     :: else
      fi
+  :: kind == WANTED && !DIFFERS(a) -> tell(a, b)
   :: else
   fi
 }
@@ -478,7 +496,12 @@ inline compare(a, b) {                  /* a HELLO or a SUMMARY has come from b 
 /* ---- what is judged ---- */
 
 #define EMPTY(i, j) (len(wire[LINK(i, j)]) == 0 && !ungreeted[LINK(i, j)])
-#define AT_REST(a) (ping[a] == NONE && !waiting[a])
+#define AT_REST(a) (ping[a] == NONE && !waiting[a] && !UNFOUNDED(a))
+#ifdef LIMITED
+#define UNFOUNDED(a) (!present[a] && MINE(a))
+#else
+#define UNFOUNDED(a) false
+#endif
 /* A C node repairs itself at the next DHCP renewal, ours at R3. */
 #define REPAIRED(a) (!tied[a] && (!IS_C(a) || place != ME(a) || value[a] == ME(a)))
 #define SAME(i, j) ((seqno[i] == seqno[j] && value[i] == value[j] && known[i] == known[j]) || (!ALIVE(i) && !ALIVE(j)))
@@ -514,7 +537,7 @@ inline compare(a, b) {                  /* a HELLO or a SUMMARY has come from b 
 #define RECEIVES(i, j) \
   :: len(wire[LINK(i, j)]) > 0 && !ungreeted[LINK(j, i)] -> STEP { \
        wire[LINK(i, j)]?kind,in_seqno,in_value; tell_dirty(i, j); \
-       if :: kind % 100 == UPDATE -> MERGE(i, j) :: else -> compare(j, i) fi; \
+       if :: kind % DEAD == UPDATE -> MERGE(i, j) :: else -> compare(j, i) fi; \
        kind = 0; in_seqno = 0; in_value = 0; changed = false; conflict = false } \
   :: ungreeted[LINK(i, j)] -> d_step { \
        ungreeted[LINK(i, j)] = false; wire[LINK(i, j)]!HELLO,DIGEST_SEQNO(i),DIGEST_VALUE(i) }
@@ -524,10 +547,15 @@ inline compare(a, b) {                  /* a HELLO or a SUMMARY has come from b 
 #define JOINS(a) \
   if :: moves < MOVES -> moves++ :: else fi; place = ME(a); away = false; ENVIRONMENT; printf("station joins AP%d\n", a + 1)
 
+#ifdef NO_ADDRESS
+#define ANSWER ACKNOWLEDGED
+#else
+#define ANSWER ANSWERED
+#endif
 #define ACCESS_POINT(a) \
   :: MAY_JOIN && place != ME(a) -> STEP { JOINS(a); ARRIVED(a) } \
   :: present[a] && place != ME(a) -> STEP { ENVIRONMENT; printf("AP%d sees the departure\n", a + 1); LEFT(a) } \
-  :: ping[a] == ASKED -> d_step { if :: place == ME(a) -> ping[a] = ANSWERED :: else -> ping[a] = SILENT fi } \
+  :: ping[a] == ASKED -> d_step { if :: place == ME(a) -> ping[a] = ANSWER :: else -> ping[a] = SILENT fi } \
   :: ping[a] >= ANSWERED -> STEP { ping_over(a) }
 
 #define DEAF_AT(a) \
@@ -536,23 +564,30 @@ inline compare(a, b) {                  /* a HELLO or a SUMMARY has come from b 
   :: ping[a] == ASKED && place != ME(a) && late < LATE -> d_step { late++; ENVIRONMENT; ping[a] = ANSWERED }
 #define FALSE_ACK_AT(a) \
   :: ping[a] == ASKED && place != ME(a) && place != 0 && polled[a] -> d_step { \
-       ping[a] = ANSWERED; printf("      AP%d gets an acknowledgement that is not meant for it\n", a + 1) }
-#define TOKEN_AT(a) :: waiting[a] -> d_step { waiting[a] = false; claim_now(a) }
+       ping[a] = ACKNOWLEDGED; printf("      AP%d gets an acknowledgement that is not meant for it\n", a + 1) }
+#define TOKEN_AT(a) \
+  :: waiting[a] -> d_step { waiting[a] = false; claim_now(a) } \
+  :: UNFOUNDED(a) -> d_step { withdraw_now(a) }
 #define REFRESH_AT(a) \
-  :: refreshes < REFRESHES && present[a] && ALIVE(a) && value[a] == ME(a) && ping[a] == NONE -> d_step { \
-       refreshes++; ENVIRONMENT; printf("AP%d: the claim is due for renewal\n", a + 1); start_ping(a, false) }
+  :: refreshes < REFRESHES && present[a] && MINE(a) && ping[a] == NONE -> d_step { \
+       refreshes++; ENVIRONMENT; printf("AP%d: the claim is due for renewal\n", a + 1); \
+       if :: ADDRESSLESS -> claim(a) :: else -> start_ping(a, false) fi }
+/* Who is found has no route in the kernel, which an earlier self of this agent would have left. */
+#define FOUND(a) \
+  present[a] = true; believed[a] = false; stop_ping(a); \
+  if :: ADDRESSLESS -> claim(a) :: else -> start_ping(a, (ALIVE(a) && !MINE(a))) fi
 #define LIST_AT(a) \
   :: lists < LISTS && MAY_JOIN && place != ME(a) && !present[a] && !IS_C(a) -> d_step { lists++; JOINS(a); \
-       printf("      AP%d finds it in the list\n", a + 1); present[a] = true; believed[a] = false; start_ping(a, false) }
+       printf("      AP%d finds it in the list\n", a + 1); FOUND(a) }
 /* Who is on the list, and has its route in the kernel or no known address, is claimed; the others are pinged. */
 #define RESTART_AT(a) \
   :: restarts < RESTARTS && moves > 0 -> STEP { restarts++; ENVIRONMENT; printf("AP%d restarts\n", a + 1); \
-       clear_links(a); conflict = ALIVE(a) && value[a] == ME(a); FORGET_ALL(a); \
+       clear_links(a); conflict = MINE(a); FORGET_ALL(a); \
        if \
        :: IS_C(a) && place == ME(a) -> c_claim(a); clear_links(a) \
        :: IS_C(a) && place != ME(a) -> present[a] = false \
        :: !IS_C(a) && present[a] && (conflict || ADDRESSLESS) -> arrived(a); clear_links(a) \
-       :: !IS_C(a) && present[a] && !(conflict || ADDRESSLESS) -> start_ping(a, false) \
+       :: !IS_C(a) && present[a] && !(conflict || ADDRESSLESS) -> FOUND(a) \
        :: else \
        fi; \
        conflict = false; connect(a) }
@@ -567,7 +602,7 @@ inline compare(a, b) {                  /* a HELLO or a SUMMARY has come from b 
 #define FORGET_AT(a) \
   :: forgets < FORGETS && known[a] && !ALIVE(a) && !IS_C(a) && NOTHING_DIRTY(a) -> d_step { forgets++; ENVIRONMENT; \
        printf("AP%d forgets what is dead\n", a + 1); known[a] = false; seqno[a] = 0; value[a] = GONE; expired[a] = false; \
-       if :: present[a] && ping[a] == NONE -> start_ping(a, false) :: else fi }
+       react(a) }
 #define NOTHING_DIRTY(a) (!dirty[LINK(a, 0)] && !dirty[LINK(a, 1)] && !(NODES > 2 && dirty[LINK(a, NODES - 1)]))
 /* A copy runs out where its owner is cut off, restarted, or owner no more. */
 #define OWNER(a) (value[a] - 1)

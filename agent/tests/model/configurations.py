@@ -97,6 +97,7 @@ SMALL = (
     agree("claims wait: 2 nodes, 2 moves, cut, false acks", "NODES=2 MOVES=2 CUTS=1 LIMITED FALSE_ACKS"),
     agree("false acks: 2 nodes, 3 moves, refresh", "NODES=2 MOVES=3 FALSE_ACKS REFRESHES=1"),
     agree("no address known: 2 nodes, 3 moves, cut", "NODES=2 MOVES=3 CUTS=1 FALSE_ACKS NO_ADDRESS"),
+    agree("digests, then everything: 2 nodes, 3 moves, cut", "NODES=2 MOVES=3 CUTS=1 HELLOS"),
     agree("digests: 2 nodes, 3 moves, cut", "NODES=2 MOVES=3 CUTS=1 DIGESTS=1"),
     agree("digests, whole descent: 2 nodes, 2 moves, cut, reboot", "NODES=2 MOVES=2 CUTS=1 REBOOTS=1 DIGESTS=3"),
     agree("digests: 2 nodes, 2 moves, 2 cuts, copy runs out", "NODES=2 MOVES=2 CUTS=2 EXPIRIES=1 DIGESTS=1"),
@@ -215,6 +216,11 @@ LARGE = (
     agree("digests: line, 2 moves, cut, reboot", "NODES=3 LINE MOVES=2 CUTS=1 REBOOTS=1 DIGESTS=1", large=True),
     agree(
         "digests: line, 2 moves, 2 cuts, copy runs out", "NODES=3 LINE MOVES=2 CUTS=2 EXPIRIES=1 DIGESTS=1", large=True
+    ),
+    agree(
+        "digests, then everything: line, 2 moves, 2 cuts, reboot",
+        "NODES=3 LINE MOVES=2 CUTS=2 REBOOTS=1 HELLOS",
+        large=True,
     ),
     agree("digests: triangle, 2 moves, cut", "NODES=3 MOVES=2 CUTS=1 DIGESTS=1", large=True, bitstate=True),
     agree("mixed: line, C at an end, 3 moves", "NODES=3 LINE C_NODES=4 MOVES=3", large=True),
