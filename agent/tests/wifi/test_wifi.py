@@ -115,6 +115,10 @@ def test_somebody_with_the_stations_mac_but_not_the_passphrase_moves_nothing(
     assert "AP-STA-DISCONNECTED" not in stayed
     assert domain.seqno(attacked) == seqno
     domain.wait_until_settled()
+    assert (domain.ap().name, domain.kept()) == ("ap1", domain.addresses)
+    domain.roam(target)  # and the station itself is welcome there
+    assert (domain.ap().name, domain.kept()) == (target, domain.addresses)
+    assert domain.reaches_correspondent()
 
 
 def test_poll_is_acknowledged_by_a_station_that_is_there(fleet: Fleet, domain: Domain) -> None:
