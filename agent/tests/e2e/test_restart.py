@@ -51,9 +51,11 @@ def test_restart_beside_a_station_that_left_silently_loses_nothing(fleet: Fleet,
     eventually(lambda: fleet.assert_at(station, elsewhere), SETTLED_WITHIN)
     eventually(lambda: assert_reaches(station), SETTLED_WITHIN)
     assert station.mac in fleet.run(AP, "hostapd_cli", "-p", "/run/hostapd", "list_sta").split()
+    claims = fleet.claims_of(station)
     report = under_traffic(fleet, station, "beside a ghost", lambda: fleet.run(AP, "systemctl", "restart", "sroamd"))
     assert report.lost == 0, report.flows
     assert report.survived
+    assert fleet.claims_of(station) == claims, "asked, and not claimed"
     fleet.assert_at(station, elsewhere)
 
 

@@ -3,8 +3,8 @@
 babeld (seen with Debian 12's 1.12.1) does neither: after a link was repaired, or a daemon restarted, each side tells
 the other its routes only in the next periodic update, up to `update-interval` (16 s) later. Until then nodes cannot
 reach each other, and no peer can be dialled. Asked, it answers within some 0.2 s, though not twice within two seconds,
-so it is asked several times. That costs a table or two for each neighbour, once; a shorter update interval would cost
-a table all the time. RFC 8966 section 3.8.2.1 has nodes ask like this.
+so it is asked several times. That costs two or three tables for each neighbour, once; a shorter update interval would
+cost a table all the time. RFC 8966 section 3.8.2.1 has nodes ask like this.
 
 It only listens and asks: no route, no cost and no decision is ours, and without it everything still happens, later.
 """
@@ -30,8 +30,9 @@ LOOK_INTERVAL = 0.1  # what has come meanwhile is read in one go: hundreds of ne
 READS_MAX = 1000  # in one look
 MISSED_HELLOS = 5  # so many running, and the neighbour may have said something that we have not heard
 # Seconds after a neighbour is heard anew. babeld 1.12.1 ignores such a request where its last whole table is less than
-# two seconds old by a clock of whole seconds.
-ASK_AT = (0.0, 1.1, 2.2)
+# two seconds old by a clock of whole seconds. The last is for ways that have become longer: they are believed only when
+# their source has been asked for a new sequence number (section 3.5.1), and now and then that request is lost.
+ASK_AT = (0.0, 1.1, 2.2, 4.4)
 NEIGHBOURS_MAX = 1024  # of one interface
 RECEIVE_BUFFER = 1 << 18
 DATAGRAM_MAX = 2048
