@@ -38,7 +38,8 @@ LEASE_HOLD = 7 * 86400  # an expired lease is remembered, so that its station fi
 LEASE_GRACE = 60  # an expired address is not given to another before this: longer than skew plus SLACK
 OFFER_LIFE = 60  # a flooded offer, so that two APs do not offer one address; longer than any client's REQUEST takes
 # Between flooding a choice that is new and telling the station: another node may be offering the same to another
-# station at this very moment, and then one of the two chooses again. Far longer than a flood takes, also on a busy AP.
+# station at this very moment, and then one of the two chooses again. Far longer than a flood takes, also on a busy AP,
+# and enough for an awake station's answer to an ARP probe; a dozing one's may come later, up to the ACK.
 CONTEST_TIME = 0.1
 # After a start, before anything new is given out: the peers' dump may say whose it is. What is known is served at once.
 SYNC_TIME = 2.0
@@ -53,6 +54,11 @@ SHORTAGE_SHARE = 10  # operators are warned when less than one in so many places
 SHORTAGE_INTERVAL = 60.0  # between two warnings, and between two errors
 AVOIDED_MAX = 256  # keys that are left alone since somebody uses them unknown to the database
 AVOIDED_TIME = 600.0  # for so long; then they are probed anew
+SQUATS_MAX = 4  # addresses for which a station without their leases is believed, in SQUAT_MEMORY: or one could take all
+SQUAT_MEMORY = 3600.0
+# Between a lease's loss to another station and what is done about it: the winner's association, which says whether it
+# is anywhere, may come after its lease. Longer than a repair of the database takes, short against a renewal.
+LOSS_DELAY = 1.0
 
 # Node data
 NODE_LIFE = 5400

@@ -100,6 +100,8 @@ class Lab:
         self.clones: dict[Mac, set[int]] = {}  # other nodes where a station with this MAC answers pings as well
         self.one_channel = False  # a radio acknowledges polls of every node, wherever it is
         self.held: set[tuple[int, int]] = set()  # (from, to): what is sent waits for `release`
+        self.squatters: dict[IPv4Address, tuple[int, Mac]] = {}  # who has set the address by hand, and at which node
+        self.foreign_routes: set[Prefix] = set()  # what Babel has put into every kernel
         self._waiting: dict[tuple[int, int], deque[ev.Event]] = {}
         self._queue: deque[tuple[Host, ev.Event]] = deque()
         self.delay = 0.0  # s that a message to a peer takes
@@ -227,6 +229,13 @@ class Lab:
                 known = {a for other in self.hosts for a in routers_of(other.config)}
                 for address in sorted(addresses & known, key=str):
                     self._queue.append((host, ev.NextHopChanged(address, NextHop("bb0", address))))
+            case do.FindRoute(prefix):
+                if prefix in self.foreign_routes and prefix not in host.kernel:
+                    self._queue.append((host, ev.ForeignRouteFound(prefix)))
+            case do.SendArpProbe(interface, target):
+                number, squatter = self.squatters.get(target, (0, ALICE))
+                if number == host.number:
+                    self._queue.append((host, ev.ProbeAnswered(interface, squatter, ev.Probe.ARP, target)))
             case do.SendUpdates(peer, updates, more):
                 self._send(host, peer, ev.UpdatesReceived(host.number, updates))
                 if more and peer in host.peers:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv4Network
-
-import pytest
+from ipaddress import IPv4Address
 
 from sroamd import constants
 from sroamd.config import FloodConfig
 from sroamd.core import effects as do
 from sroamd.core import events as ev
-from sroamd.wire.datum import ipv4_lease_key, ipv6_lease_key
+from sroamd.wire.datum import ipv6_lease_key
 from sroamd.wire.dhcpv4 import MessageType
 from sroamd.wire.flood import Update
 from tests.core.harness import ALICE, BOB, Lab, config_of, mac
-from tests.core.messages import GATEWAY, discover, renew, select
+from tests.core.messages import discover, renew, select
 
 FREE = IPv4Address("192.0.2.77")
 LARGER, SMALLER = max(ALICE, BOB), min(ALICE, BOB)
@@ -73,13 +71,6 @@ def test_forty_stations_that_join_two_nodes_at_once_get_forty_addresses_without_
     assert [sent for host in lab.hosts for sent in host.replies(MessageType.NAK)] == []
 
 
-def test_node_that_is_alone_offers_at_once() -> None:
-    lab = Lab(1)
-    lab.join(1, ALICE)
-    lab.do(1, ev.DhcpReceived("wlan0", ALICE, IPv4Address(0), discover(ALICE)))
-    assert len(lab[1].replies(MessageType.OFFER)) == 1
-
-
 def test_known_station_gets_its_offer_at_once() -> None:
     lab = Lab(2)
     lab.join(1, ALICE)
@@ -105,62 +96,6 @@ def test_station_that_left_meanwhile_gets_no_offer() -> None:
     lab.leave(1, ALICE)
     lab.wait(1)
     assert lab[1].replies() == []
-
-
-def test_lease_given_twice_while_apart_goes_to_the_larger_mac_and_the_other_station_asks_again() -> None:
-    lab = apart()
-    for number, station in ((1, LARGER), (2, SMALLER)):
-        (offer,) = lab.dhcp(number, discover(station, FREE))
-        lab.dhcp(number, select(station, offer.message.yiaddr))
-    heal(lab)
-    assert lab[2].all(do.Disassociate) == [do.Disassociate("wlan0", SMALLER)]
-    assert lab[1].all(do.Disassociate) == []
-    assert IPv4Network(FREE) in lab[1].here() - lab[2].here()
-    (nak,) = lab.dhcp(2, renew(SMALLER, FREE))
-    assert nak.message.message_type is MessageType.NAK
-    assert lab.lease(2, SMALLER) != FREE
-
-
-@pytest.mark.spec("RFC 4862", "5.5.3")
-def test_prefix_that_is_lost_is_deprecated_beside_the_new_one() -> None:
-    lab = Lab(2)
-    lab.join(1, ALICE)
-    lab.wait(1)
-    prefix = lab[1].node.leases.prefix_of(ALICE, lab.now)
-    assert prefix is not None
-    lab[1].forget()
-    lab.do(1, ev.UpdatesReceived(2, (Update(9, 7200, ipv6_lease_key(prefix), bytes(BOB)),)))
-    lab.wait(1)
-    last = lab[1].all(do.SendRouterAdvertisement)[-1].advertisement
-    new = lab[1].node.leases.prefix_of(ALICE, lab.now)
-    assert new != prefix
-    assert {(each.prefix, each.preferred > 0) for each in last.prefixes} == {(new, True), (prefix, False)}
-
-
-def test_prefix_that_is_lost_again_and_again_is_deprecated_once() -> None:
-    lab = Lab(2)
-    lab.join(1, ALICE)
-    lab.wait(1)
-    prefix = lab[1].node.leases.prefix_of(ALICE, lab.now)
-    assert prefix is not None
-    lab.do(1, ev.UpdatesReceived(2, (Update(9, 7200, ipv6_lease_key(prefix), bytes(BOB)),)))
-    lab.wait(1)
-    for _ in range(3):  # from a peer that has not heard of it
-        lab.do(1, ev.UpdatesReceived(2, (Update(1, 7200, ipv6_lease_key(prefix), bytes(ALICE)),)))
-        lab.wait(1)
-    told = [each.prefix for each in lab[1].all(do.SendRouterAdvertisement)[-1].advertisement.prefixes]
-    assert told.count(prefix) == 1
-    assert len(told) == 2
-
-
-def test_address_that_was_only_offered_and_is_lost_disturbs_nobody() -> None:
-    lab = Lab(2)
-    lab.join(1, ALICE)
-    (offer,) = lab.dhcp(1, discover(ALICE))
-    lab.do(1, ev.UpdatesReceived(2, (Update(9, 1800, ipv4_lease_key(offer.message.yiaddr), bytes(BOB)),)))
-    assert lab[1].all(do.Disassociate) == []
-    (nak,) = lab.dhcp(1, select(ALICE, offer.message.yiaddr, GATEWAY))
-    assert nak.message.message_type is MessageType.NAK
 
 
 # -- a node that starts with nothing among others that know
@@ -213,15 +148,3 @@ def test_incumbent_outranks_what_a_newcomer_chooses() -> None:
     assert prefix is not None
     lab.do(1, ev.UpdatesReceived(2, (Update(0, 7200, ipv6_lease_key(prefix), bytes(LARGER)),)))
     assert lab[1].node.leases.prefix_of(SMALLER, lab.now) == prefix
-
-
-def test_station_that_walked_here_with_an_address_that_is_anothers_is_made_to_ask_again() -> None:
-    """Here nothing was replaced: this node always held the winner's version."""
-    lab = Lab(2)
-    lab.join(1, LARGER)
-    (offer,) = lab.dhcp(1, discover(LARGER, FREE))
-    lab.dhcp(1, select(LARGER, offer.message.yiaddr))
-    lab.join(1, SMALLER)
-    lab[1].forget()
-    lab.do(1, ev.UpdatesReceived(2, (Update(0, 900, ipv4_lease_key(FREE), bytes(SMALLER)),)))
-    assert lab[1].all(do.Disassociate) == [do.Disassociate("wlan0", SMALLER)]

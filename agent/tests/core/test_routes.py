@@ -103,6 +103,7 @@ def test_released_address_that_is_taken_again_is_here_at_once() -> None:
 
 def test_lease_that_becomes_anothers_is_demoted_then_gone() -> None:
     lab, address = with_alice()
+    lab.join(2, BOB)
     lab.do(1, ev.UpdatesReceived(2, (Update(50, 1000, ipv4_lease_key(address[0]), bytes(BOB)),)))
     assert lab[1].kernel[address].kind is RouteKind.DEMOTED
     lab.wait(constants.DEMOTED_TIME + 1)

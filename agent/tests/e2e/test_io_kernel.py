@@ -6,13 +6,19 @@ import asyncio
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 import pytest
 
 from sroamd.addresses import Mac
 from sroamd.core.effects import InstallRoute, RemoveRoute
-from sroamd.core.events import InterfaceChanged, KernelRouteLost, KernelRoutesListed, NextHopChanged
+from sroamd.core.events import (
+    ForeignRouteFound,
+    InterfaceChanged,
+    KernelRouteLost,
+    KernelRoutesListed,
+    NextHopChanged,
+)
 from sroamd.core.values import NextHop, Route, RouteKind
 from sroamd.io import netlink, rtnetlink
 from sroamd.io.route_socket import RouteSocket
@@ -157,6 +163,27 @@ def test_babels_routes_to_the_same_prefixes_are_no_theft(kernel: Kernel) -> None
                 kernel.ns.ip(f"{family} route {verb} {prefix} via {via} proto babel metric 1024")
         await asyncio.sleep(QUIET)
         assert kernel.lost() == []
+
+    kernel.run(story)
+
+
+def test_foreign_host_route_is_found_and_nothing_else(kernel: Kernel) -> None:
+    """Babel's to just that prefix; neither ours, nor one that covers it, nor one that leads nowhere."""
+    asked = [ip_network(f"192.0.2.{last}/32") for last in range(7, 12)]
+    asked += [ip_network(f"2001:db8:44:{last}::/64") for last in range(7, 11)]
+
+    async def story() -> None:
+        kernel.install(V4, V6)  # 192.0.2.7 and 2001:db8:44:7::
+        kernel.ns.ip("route add 192.0.2.8 via 10.255.0.9 dev bb0 onlink proto babel metric 1024")
+        kernel.ns.ip("route add unreachable 192.0.2.9 proto babel metric 1024")
+        kernel.ns.ip("route add 192.0.2.10/31 via 10.255.0.9 dev bb0 onlink proto babel metric 1024")
+        kernel.ns.ip("-6 route add 2001:db8:44:8::/64 via fe80::9 dev bb0 proto babel metric 1024")
+        kernel.ns.ip("-6 route add unreachable 2001:db8:44:9::/64 proto babel metric 1024")
+        kernel.ns.ip("-6 route add 2001:db8:44::/48 via fe80::9 dev bb0 proto babel metric 1024")
+        for prefix in asked:
+            kernel.watch.find(prefix)
+        found = [event.prefix for event in kernel.heard.of(ForeignRouteFound)]
+        assert found == [asked[1], asked[6]]
 
     kernel.run(story)
 

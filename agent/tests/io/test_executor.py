@@ -13,7 +13,7 @@ from sroamd.addresses import Mac, NodeId
 from sroamd.core import effects
 from sroamd.core.effects import Effect, InstallRoute, Level, Note, RemoveRoute
 from sroamd.core.events import LeasesStored, PeerId, PeerWritable
-from sroamd.core.values import NextHop, Route, RouteKind, StoredDatum
+from sroamd.core.values import NextHop, Prefix, Route, RouteKind, StoredDatum
 from sroamd.io.executor import ROUTE_RETRY_MAX, Executor, Observer, Process, describe
 from sroamd.io.frames import FrameEffect
 from sroamd.io.netlink import NetlinkError
@@ -53,6 +53,9 @@ class World:
 
     def list_routes(self) -> None:
         self.done.append(("list_routes",))
+
+    def find(self, prefix: Prefix) -> None:
+        self.done.append(("find", prefix))
 
     def send_updates(self, peer: PeerId, updates: tuple[Update, ...], more: bool) -> None:
         self.done.append(("updates", peer, updates, more))
@@ -119,6 +122,7 @@ FRAMES: list[FrameEffect] = [
     effects.SendGratuitousArp("wlan0", STATION, GATEWAY),
     effects.SendNeighborAdvertisement("wlan0", STATION, GATEWAY6),
     effects.SendArpRequest("wlan0", STATION, GATEWAY, IPv4Address("192.0.2.7")),
+    effects.SendArpProbe("wlan0", IPv4Address("192.0.2.7")),
     effects.SendNeighborSolicitation("wlan0", STATION, GATEWAY6, GATEWAY6),
     effects.SendDhcp("wlan0", STATION, GATEWAY, GATEWAY, REPLY),
     effects.SendRouterAdvertisement("wlan0", STATION, GATEWAY6, ADVERTISEMENT),
@@ -140,6 +144,7 @@ WATCHED = frozenset({IPv4Address("10.255.0.2")})
         (effects.StoreLeases((DATUM,), 4), ("put", (DATUM,), 4)),
         (effects.ForgetLeases((b"k",)), ("forget", (b"k",))),
         (effects.WatchNextHops(WATCHED), ("watch", WATCHED)),
+        (effects.FindRoute(IPv4Network("192.0.2.7/32")), ("find", IPv4Network("192.0.2.7/32"))),
         (effects.Stop(), ("stop",)),
         (InstallRoute(route(7)), ("routes", InstallRoute(route(7)))),
         (RemoveRoute(route(7).prefix), ("routes", RemoveRoute(route(7).prefix))),

@@ -84,12 +84,15 @@ def test_router_solicitation_is_received(option: str | None) -> None:
     assert (event.source, event.source_ip) == (Mac.parse(STATION), IPv6Address("fe80::7"))
 
 
-@pytest.mark.parametrize(
-    ("packet", "by"),
-    [(arp_reply(), Probe.ARP), (advertisement(), Probe.NEIGHBOR), (advertisement(None), Probe.NEIGHBOR)],
-)
-def test_answers_to_a_probe_are_signs_of_life(packet: Packet, by: Probe) -> None:
-    assert read_frame(RECEIVER, bytes(packet)) == ProbeAnswered("wlan0", Mac.parse(STATION), by)
+@pytest.mark.parametrize("packet", [advertisement(), advertisement(None)])
+def test_answers_to_a_solicitation_are_signs_of_life(packet: Packet) -> None:
+    assert read_frame(RECEIVER, bytes(packet)) == ProbeAnswered("wlan0", Mac.parse(STATION), Probe.NEIGHBOR)
+
+
+def test_arp_reply_is_a_sign_of_life_and_says_which_address_its_sender_has() -> None:
+    assert read_frame(RECEIVER, bytes(arp_reply())) == ProbeAnswered(
+        "wlan0", Mac.parse(STATION), Probe.ARP, IPv4Address("192.0.2.7")
+    )
 
 
 @pytest.mark.parametrize(
@@ -159,6 +162,16 @@ def test_arp_request_asks_the_station_itself() -> None:
     packet = sent(effects.SendArpRequest("wlan0", Mac.parse(STATION), GATEWAY, target))[ARP]
 
     assert (packet.op, packet.hwsrc, packet.psrc, packet.pdst) == (1, OWN, "192.0.2.1", "192.0.2.7")
+
+
+@pytest.mark.spec("RFC 5227", "2.1.1")
+def test_arp_probe_asks_everybody_and_is_from_no_address() -> None:
+    packet = Ether(encode_frame(Mac.parse(OWN), effects.SendArpProbe("wlan0", IPv4Address("192.0.2.7"))))
+    arp = packet[ARP]
+
+    assert (packet.src, packet.dst, packet.type) == (OWN, BROADCAST, 0x0806)
+    assert (arp.hwtype, arp.ptype, arp.hwlen, arp.plen, arp.op) == (1, 0x0800, 6, 4, 1)
+    assert (arp.hwsrc, arp.psrc, arp.hwdst, arp.pdst) == (OWN, "0.0.0.0", "00:00:00:00:00:00", "192.0.2.7")
 
 
 def test_neighbor_advertisement_overrides_and_says_router() -> None:

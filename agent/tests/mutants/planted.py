@@ -306,9 +306,9 @@ BUGS = (
         "loser-is-told-nothing",
         "who loses its address to another station is not told",
         "core/node.py",
-        "            self.dhcp_server.lost(turn, old, new)\n",
-        "            pass\n",
-        (*LEASES, "core/test_dhcp_other.py"),
+        "                    self.losses.lost(turn, old, datum)\n",
+        "                    pass\n",
+        ("core/test_losses.py",),
         "L6",
     ),
     Bug(

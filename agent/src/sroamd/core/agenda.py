@@ -24,6 +24,7 @@ class Job(IntEnum):
     ANNOUNCE = auto()  # station
     ADVERTISE = auto()  # station
     OFFER = auto()  # station
+    LOSS = auto()  # key
     DEMOTED = auto()  # prefix
     REINSTALL = auto()  # prefix
     ADOPTED = auto()  # None

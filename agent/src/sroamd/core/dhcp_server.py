@@ -15,10 +15,11 @@ from sroamd.addresses import NO_MAC, Mac
 from sroamd.core.agenda import Job
 from sroamd.core.database import Datum
 from sroamd.core.dhcp_options import reply_options
-from sroamd.core.effects import Disassociate, Level, SendDhcp
+from sroamd.core.effects import Level, SendDhcp
 from sroamd.core.events import DhcpReceived
-from sroamd.core.leases import Leases, address_of_key
-from sroamd.core.peering import Peering
+from sroamd.core.leases import Leases
+from sroamd.core.probes import Probes
+from sroamd.core.strikes import Strikes
 from sroamd.core.tickets import Tickets
 from sroamd.core.turn import State, Turn
 from sroamd.wire.datum import IPV4_LEASE, ipv4_lease_key
@@ -31,13 +32,13 @@ DECLINES_MAX = 3  # a station's declines that are believed, in DECLINE_LIFE
 
 
 class DhcpServer:
-    def __init__(self, state: State, leases: Leases, peering: Peering, tickets: Tickets) -> None:
+    def __init__(self, state: State, leases: Leases, probes: Probes, tickets: Tickets) -> None:
         self._state = state
         self._leases = leases
-        self._peering = peering
+        self._probes = probes
         self._tickets = tickets
         self._contested: dict[Mac, DhcpReceived] = {}  # the DISCOVER of each station whose offer waits
-        self._declines: dict[Mac, list[float]] = {}
+        self._declines = Strikes(DECLINES_MAX, constants.DECLINE_LIFE)
         self.counters: Counter[str] = Counter()
 
     def received(self, turn: Turn, event: DhcpReceived) -> None:
@@ -66,8 +67,8 @@ class DhcpServer:
     def _discover(self, turn: Turn, event: DhcpReceived) -> None:
         """The offer is flooded for OFFER_LIFE, so that no other node offers the address; it is no lease: no route.
 
-        What is offered for the first time is told CONTEST_TIME later, if it is still the station's then, and after a
-        start not chosen before SYNC_TIME.
+        What is offered for the first time is told CONTEST_TIME later, if it is still the station's then and nobody has
+        been found to use it, and after a start not chosen before SYNC_TIME.
         """
         station = event.source
         if station in self._contested:
@@ -83,35 +84,22 @@ class DhcpServer:
             self._leases.report_exhaustion(turn, IPV4_LEASE, station)
             return
         key = ipv4_lease_key(address)
-        if self._state.database.live(key, turn.now) is None:
-            self._leases.report_shortage(turn, IPV4_LEASE)
-            self._state.offers.add(key)
-            self._leases.grant(turn, key, station, constants.OFFER_LIFE, store=False)
-            if self._peering.peers:
-                self._contested[station] = event
-                self._state.agenda.set(Job.OFFER, station, turn.now + constants.CONTEST_TIME)
-                return
-        self._send(turn, event, MessageType.OFFER, address, self._life(event.message))
+        if self._state.database.live(key, turn.now) is not None:
+            self._send(turn, event, MessageType.OFFER, address, self._life(event.message))
+            return
+        self._leases.report_shortage(turn, IPV4_LEASE)
+        had_it = key in self._state.database.leases_of(station) or address == event.message.requested_address
+        self._state.offers.add(key)
+        self._leases.grant(turn, key, station, constants.OFFER_LIFE, store=False)
+        self._probes.ask(turn, key, had_it=had_it)
+        self._contested[station] = event
+        self._state.agenda.set(Job.OFFER, station, turn.now + constants.CONTEST_TIME)
 
     def offer_due(self, turn: Turn, station: Mac) -> None:
-        """Nobody has contested it, or it has been lost: then another one is chosen."""
+        """Nobody has contested it or uses it; or else another one is chosen."""
         event = self._contested.pop(station, None)
         if event is not None and self._state.present.get(station) == event.interface:
             self._discover(turn, event)
-
-    def lost(self, turn: Turn, old: Datum, new: Datum) -> None:
-        """A station here has lost its only address to another: both got it while their nodes did not hear each other.
-
-        Let it ask again, at once rather than at half of its lease: it will get a NAK, and then another address.
-        """
-        station = Mac(old.value)
-        interface = self._state.present.get(station)
-        if interface is None or old.expires_at <= turn.now or old.key in self._state.offers or new.value == NO_MAC:
-            return
-        if self._leases.address_of(station, turn.now) is not None:
-            return
-        turn.note(Level.WARNING, f"station {station} has lost {address_of_key(old.key)} to {Mac(new.value)}")
-        turn.broken.append(Disassociate(interface, station))
 
     # -- REQUEST, section 4.3.2
 
@@ -188,16 +176,12 @@ class DhcpServer:
     def _decline(self, turn: Turn, event: DhcpReceived) -> None:
         """The address is in use by somebody unknown: nobody gets it for DECLINE_LIFE."""
         station, address = event.source, event.message.requested_address
-        recent = [at for at in self._declines.get(station, ()) if at > turn.now - constants.DECLINE_LIFE]
         datum = None if address is None else self._state.database.live(ipv4_lease_key(address), turn.now)
         if datum is None or datum.value != station or not self._is_for_us(event.message):
             self.counters["dhcp4.decline-ignored"] += 1
-        elif len(recent) >= DECLINES_MAX:
+        elif not self._declines.add(station, turn.now):
             self.counters["dhcp4.decline-limited"] += 1
         else:
-            old = turn.now - constants.DECLINE_LIFE
-            self._declines = {mac: times for mac, times in self._declines.items() if times[-1] > old}
-            self._declines[station] = [*recent, turn.now]
             self._state.offers.discard(datum.key)
             self._leases.grant(turn, datum.key, NO_MAC, constants.DECLINE_LIFE)
             turn.note(Level.WARNING, f"station {station} declined {address}: somebody else uses that address")

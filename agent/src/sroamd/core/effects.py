@@ -38,6 +38,13 @@ class WatchNextHops:
     addresses: frozenset[IPv4Address | IPv6Address]
 
 
+@dataclass(frozen=True, slots=True)
+class FindRoute:
+    """Say `ForeignRouteFound` if the kernel has a route of just this prefix that is not ours."""
+
+    prefix: Prefix
+
+
 # -- peers
 
 
@@ -105,6 +112,14 @@ class SendArpRequest:
     interface: str
     station: Mac
     source: IPv4Address
+    target: IPv4Address
+
+
+@dataclass(frozen=True, slots=True)
+class SendArpProbe:
+    """To all stations of the interface, from no address (RFC 5227 section 2.1.1): does any of them use this one?"""
+
+    interface: str
     target: IPv4Address
 
 
@@ -212,6 +227,7 @@ Effect = (
     InstallRoute
     | RemoveRoute
     | WatchNextHops
+    | FindRoute
     | SendUpdates
     | SendSummaries
     | SendHello
@@ -220,6 +236,7 @@ Effect = (
     | SendGratuitousArp
     | SendNeighborAdvertisement
     | SendArpRequest
+    | SendArpProbe
     | SendNeighborSolicitation
     | PollStation
     | Disassociate

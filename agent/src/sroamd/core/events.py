@@ -10,7 +10,7 @@ from itertools import groupby
 
 from sroamd.addresses import Mac
 from sroamd.config import Config
-from sroamd.core.values import NextHop, Route, StoredDatum
+from sroamd.core.values import NextHop, Prefix, Route, StoredDatum
 from sroamd.wire.census import Answer, Question
 from sroamd.wire.dhcpv4 import DhcpMessage
 from sroamd.wire.flood import Hello, Message, Update
@@ -60,6 +60,7 @@ class ProbeAnswered:
     interface: str
     station: Mac
     by: Probe
+    address: IPv4Address | None = None  # of an ARP reply: the address that its sender says is its own
 
 
 # -- packets from stations; `source` is the Ethernet source
@@ -157,6 +158,13 @@ class KernelRouteLost:
 
 
 @dataclass(frozen=True, slots=True)
+class ForeignRouteFound:
+    """The answer to `FindRoute`, if there is one: the kernel has a route of just this prefix that is not ours."""
+
+    prefix: Prefix
+
+
+@dataclass(frozen=True, slots=True)
 class NextHopChanged:
     """The kernel's way to another node's router address. None: no route to it."""
 
@@ -234,6 +242,7 @@ FromPeers = (
 FromHost = (
     KernelRoutesListed
     | KernelRouteLost
+    | ForeignRouteFound
     | NextHopChanged
     | InterfaceChanged
     | LeasesLoaded

@@ -23,14 +23,16 @@ from sroamd.core.database import Database, Datum, Inserted, Refreshed, Refused, 
 from sroamd.core.dhcp_server import DhcpServer
 from sroamd.core.effects import Effect, ForgetLeases, Level, Stop
 from sroamd.core.leases import Leases
+from sroamd.core.losses import Losses
 from sroamd.core.nodes import Nodes
 from sroamd.core.peer import Peer
 from sroamd.core.peering import Peering
+from sroamd.core.probes import Probes
 from sroamd.core.router_advertiser import RouterAdvertiser
 from sroamd.core.routes import Routes
 from sroamd.core.tickets import Tickets
 from sroamd.core.turn import State, Turn
-from sroamd.wire.datum import ASSOCIATION, IPV4_LEASE, IPV6_LEASE, NODE, association_station
+from sroamd.wire.datum import ASSOCIATION, NODE, association_station
 from sroamd.wire.flood import Update
 
 
@@ -47,8 +49,10 @@ class Node:
         self.routes = Routes(self.state, self.nodes)
         self.announcements = Announcements(self.state)
         self.tickets = Tickets()
-        self.dhcp_server = DhcpServer(self.state, self.leases, self.peering, self.tickets)
-        self.router_advertiser = RouterAdvertiser(self.state, self.leases, self.peering, self.tickets)
+        self.probes = Probes(self.state, self.leases)
+        self.dhcp_server = DhcpServer(self.state, self.leases, self.probes, self.tickets)
+        self.router_advertiser = RouterAdvertiser(self.state, self.leases, self.peering, self.probes, self.tickets)
+        self.losses = Losses(self.state, self.leases, self.router_advertiser)
         self.store_failing = False
 
     @property
@@ -57,7 +61,7 @@ class Node:
 
     @property
     def counters(self) -> Counter[str]:
-        parts = self.database, self.dhcp_server, self.router_advertiser, self.census
+        parts = self.database, self.probes, self.dhcp_server, self.router_advertiser, self.census
         return sum((part.counters for part in parts), Counter())
 
     def next_deadline(self) -> float | None:
@@ -98,8 +102,10 @@ class Node:
             case events.StationsListed(interface, stations):
                 for station in self.associations.listed(turn, interface, stations, self.routes.stations()):
                     self._welcome(turn, interface, station)
-            case events.ProbeAnswered(interface, station, by):
+            case events.ProbeAnswered(interface, station, by, address):
                 self.associations.answered(turn, interface, station, by)
+                if address is not None:
+                    self.probes.arp_answered(turn, interface, station, address)
             case events.DhcpReceived():
                 self.dhcp_server.received(turn, event)
             case events.RouterSolicited(interface, source, source_ip, solicitation):
@@ -136,6 +142,8 @@ class Node:
                 self.routes.listed(turn, routes)
             case events.KernelRouteLost(route):
                 self.routes.lost(turn, route)
+            case events.ForeignRouteFound(prefix):
+                self.probes.route_found(turn, prefix)
             case events.NextHopChanged(address, next_hop):
                 self.nodes.next_hop_changed(address, next_hop)
                 self.routes.next_hops_changed(turn)
@@ -210,8 +218,8 @@ class Node:
             case Inserted(datum) | Refreshed(datum):
                 self._accept(turn, datum, peer_id)
             case Replaced(datum, old, tie):
-                if old.value != datum.value:
-                    self._lease_lost(turn, old, datum)
+                if is_lease(datum.key):
+                    self.losses.lost(turn, old, datum)
                 self.state.agenda.clear(Job.RAISE, datum.key)
                 self._accept(turn, datum, peer_id)
                 self._raise_later(turn, datum, tie)
@@ -219,20 +227,13 @@ class Node:
                 if peer.is_ours or not tie:  # the C daemon floods its own on when it is told of a tie, for ever
                     turn.owed.append((peer_id, held.key))
                 self._raise_later(turn, held, tie)
-                if update.value != held.value:
-                    self._lease_lost(
-                        turn, Datum(held.key, update.seqno, update.value, turn.now + update.lifetime), held
-                    )
+                if is_lease(held.key):
+                    lost = Datum(held.key, update.seqno, update.value, turn.now + update.lifetime)
+                    self.losses.lost(turn, lost, held)
                 if tie and held.key[0] == ASSOCIATION:
                     self.associations.tie_won(turn, association_station(held.key), update.value)
             case _:
                 assert_never(outcome)
-
-    def _lease_lost(self, turn: Turn, old: Datum, new: Datum) -> None:
-        if old.key[0] == IPV4_LEASE:
-            self.dhcp_server.lost(turn, old, new)
-        elif old.key[0] == IPV6_LEASE:
-            self.router_advertiser.lost(turn, old)
 
     def _accept(self, turn: Turn, datum: Datum, origin: events.PeerId) -> None:
         self.state.offers.discard(datum.key)
@@ -266,6 +267,8 @@ class Node:
                 self._station_due(turn, entry.job, station)
             case bytes() as key if entry.job is Job.EXPIRE:
                 self._expire(turn, key)
+            case bytes() as key if entry.job is Job.LOSS:
+                self.losses.due(turn, key)
             case bytes() as key:
                 self._raise(turn, key)
             case int() as ticket if entry.job is Job.CHECK:

@@ -16,9 +16,10 @@ from sroamd import constants
 from sroamd.addresses import Mac
 from sroamd.core.agenda import Job
 from sroamd.core.database import Datum
-from sroamd.core.effects import Level, SendRouterAdvertisement
+from sroamd.core.effects import SendRouterAdvertisement
 from sroamd.core.leases import Leases, prefix_of_key
 from sroamd.core.peering import Peering
+from sroamd.core.probes import Probes
 from sroamd.core.tickets import Tickets
 from sroamd.core.turn import State, Turn
 from sroamd.wire.datum import IPV6_LEASE, ipv6_lease_key
@@ -30,10 +31,11 @@ LOST_MAX = 4  # prefixes that an advertisement still deprecates
 
 
 class RouterAdvertiser:
-    def __init__(self, state: State, leases: Leases, peering: Peering, tickets: Tickets) -> None:
+    def __init__(self, state: State, leases: Leases, peering: Peering, probes: Probes, tickets: Tickets) -> None:
         self._state = state
         self._leases = leases
         self._peering = peering
+        self._probes = probes
         self._tickets = tickets
         self._answered: dict[Mac, list[float]] = {}  # when the last solicitations of each station were answered
         self._unwritten: set[Mac] = set()  # stations whose new prefix is on its way to the disk
@@ -62,13 +64,10 @@ class RouterAdvertiser:
 
     def lost(self, turn: Turn, old: Datum) -> None:
         """A station here has lost its prefix to another: tell it so, with its next one."""
-        station = Mac(old.value)
-        if station in self._state.present and old.expires_at > turn.now:
-            prefix = prefix_of_key(old.key)
-            turn.note(Level.WARNING, f"station {station} has lost {prefix}")
-            if station not in self._contested:
-                self._lost[station] = tuple(dict.fromkeys((*self._lost.get(station, ()), prefix)))[-LOST_MAX:]
-            self._state.agenda.set(Job.ADVERTISE, station, turn.now)
+        station, prefix = Mac(old.value), prefix_of_key(old.key)
+        self._lost[station] = tuple(dict.fromkeys((*self._lost.get(station, ()), prefix)))[-LOST_MAX:]
+        if station not in self._contested:
+            self._advertise(turn, station)
 
     def due(self, turn: Turn, station: Mac) -> None:
         self._settle(turn, station)
@@ -81,10 +80,20 @@ class RouterAdvertiser:
             self._lost.pop(station, None)
 
     def _settle(self, turn: Turn, station: Mac) -> None:
-        """Nobody has contested its new prefix: say so again, above whatever a node that knows nothing may choose."""
+        """Its new prefix was contested by nobody, so it is a lease now; or else another one will be chosen."""
         prefix = self._contested.pop(station, None)
-        if prefix is not None and prefix == self._leases.prefix_of(station, turn.now):
-            self._leases.grant(turn, ipv6_lease_key(prefix), station, self._life)
+        if prefix is not None and station in self._state.present:
+            key = ipv6_lease_key(prefix)
+            if key in self._state.offers and prefix == self._leases.choose_prefix(station, turn.now):
+                self._state.offers.discard(key)
+                self._lease(turn, key, station)
+
+    def _lease(self, turn: Turn, key: bytes, station: Mac) -> None:
+        """Written before the station hears of it."""
+        self._leases.report_shortage(turn, IPV6_LEASE)
+        self._leases.grant(turn, key, station, self._life)
+        self._unwritten.add(station)
+        self._tickets.wait(turn, partial(self._stored, station))
 
     def _stored(self, station: Mac, turn: Turn) -> None:
         """The lease of a new prefix is on disk, so the station may hear of it."""
@@ -106,19 +115,31 @@ class RouterAdvertiser:
             return
         key = ipv6_lease_key(prefix)
         held = self._state.database.live(key, turn.now)
-        valid = self._state.config.ra.valid_lifetime
-        if held is None:
-            self._leases.report_shortage(turn, IPV6_LEASE)
-            self._leases.grant(turn, key, station, self._life)
-            self._unwritten.add(station)
-            if self._peering.peers:
-                self._contested[station] = prefix
-                self._state.agenda.set(Job.ADVERTISE, station, turn.now + constants.CONTEST_TIME)
-            self._tickets.wait(turn, partial(self._stored, station))
-            return
-        if held.expires_at < turn.now + valid:
-            self._leases.grant(turn, key, station, self._life)
-        self._send(turn, station, prefix)
+        if held is None and not self._is_alone:
+            self._offer(turn, key, station, prefix)
+        elif (
+            held is None or held.expires_at <= turn.now + constants.OFFER_LIFE
+        ):  # only offered where the station was, perhaps
+            self._lease(turn, key, station)
+        else:
+            if held.expires_at < turn.now + self._state.config.ra.valid_lifetime:
+                self._leases.grant(turn, key, station, self._life)
+            self._send(turn, station, prefix)
+
+    def _offer(self, turn: Turn, key: bytes, station: Mac, prefix: IPv6Network) -> None:
+        """Flood a choice that is new, and wait whether anybody contests it; until then it is no lease: no route."""
+        had_it = key in self._state.database.leases_of(station)
+        self._state.offers.add(key)
+        self._leases.grant(turn, key, station, constants.OFFER_LIFE, store=False)
+        self._probes.ask(turn, key, had_it=had_it)
+        self._contested[station] = prefix
+        self._state.agenda.set(Job.ADVERTISE, station, turn.now + constants.CONTEST_TIME)
+
+    @property
+    def _is_alone(self) -> bool:
+        """Nobody could contest anything."""
+        flood = self._state.config.flood
+        return not (self._peering.peers or flood.peers or flood.listen is not None)
 
     @property
     def _life(self) -> int:

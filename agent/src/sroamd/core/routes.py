@@ -154,7 +154,7 @@ class Routes:
     def _is_decided(self, key: bytes, now: float, all_listed: bool) -> bool:
         """Whether what is known says where the station of a route found at the start is, rather than nothing at all."""
         lease = self._state.database.live(key, now)
-        if lease is None:
+        if lease is None or key in self._state.offers:
             return False
         station = Mac(lease.value)
         claim = self._state.database.live(association_key(station), now)

@@ -17,7 +17,7 @@ from sroamd.addresses import Mac
 from sroamd.core import effects
 from sroamd.core.effects import Effect, Level
 from sroamd.core.events import Event, LeasesStored, PeerId, PeerWritable
-from sroamd.core.values import StoredDatum
+from sroamd.core.values import Prefix, StoredDatum
 from sroamd.io.frames import FrameEffect
 from sroamd.io.route_socket import Change, Failure
 from sroamd.printable import printable
@@ -47,6 +47,8 @@ class RouteWatch(Protocol):
     def watch(self, addresses: Iterable[IPv4Address | IPv6Address]) -> None: ...
 
     def list_routes(self) -> None: ...
+
+    def find(self, prefix: Prefix) -> None: ...
 
 
 class Peers(Protocol):
@@ -140,6 +142,7 @@ class Executor:
                 effects.SendGratuitousArp()
                 | effects.SendNeighborAdvertisement()
                 | effects.SendArpRequest()
+                | effects.SendArpProbe()
                 | effects.SendNeighborSolicitation()
                 | effects.SendDhcp()
                 | effects.SendRouterAdvertisement()
@@ -165,6 +168,8 @@ class Executor:
                 self._store.forget(keys)
             case effects.WatchNextHops(addresses):
                 self._watch.watch(addresses)
+            case effects.FindRoute(prefix):
+                self._watch.find(prefix)
             case effects.CheckProgressed() | effects.CheckEnded():
                 self._checks.tell(effect)
             case effects.Note():

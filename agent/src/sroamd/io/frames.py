@@ -12,6 +12,7 @@ from ipaddress import IPv4Address, IPv6Address
 
 from sroamd.addresses import Mac
 from sroamd.core.effects import (
+    SendArpProbe,
     SendArpRequest,
     SendDhcp,
     SendGratuitousArp,
@@ -30,6 +31,7 @@ FrameEffect = (
     SendGratuitousArp
     | SendNeighborAdvertisement
     | SendArpRequest
+    | SendArpProbe
     | SendNeighborSolicitation
     | SendDhcp
     | SendRouterAdvertisement
@@ -40,6 +42,7 @@ BOOTREQUEST = 1
 ALL_NODES = IPv6Address("ff02::1")
 LIMITED_BROADCAST = IPv4Address("255.255.255.255")
 NO_ADDRESS = IPv4Address(0)
+EVERYBODY = Mac.parse("ff:ff:ff:ff:ff:ff")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,7 @@ def _read_arp(receiver: Receiver, frame: Frame) -> FrameEvent | Drop:
         return Drop("arp.sender_mismatch")
     if packet.operation != arp.REPLY or frame.destination != receiver.mac:
         return Drop("arp.no_answer")
-    return ProbeAnswered(receiver.interface, frame.source, Probe.ARP)
+    return ProbeAnswered(receiver.interface, frame.source, Probe.ARP, packet.sender_ip)
 
 
 def _read_dhcp(receiver: Receiver, frame: Frame, checksum_ready: bool) -> FrameEvent | Drop:
@@ -127,13 +130,18 @@ def _read_icmpv6(receiver: Receiver, frame: Frame, checksum_ready: bool) -> Fram
 
 
 def encode_frame(mac: Mac, effect: FrameEffect) -> bytes:
-    """The frame from the interface with this MAC to the effect's station, and to nobody else (RFC 6085)."""
+    """The frame from the interface with this MAC to the effect's station, and to nobody else (RFC 6085).
+
+    But for an ARP probe: it asks whoever it may be that uses an address.
+    """
     match effect:
         case SendGratuitousArp(address=address):
             return _frame(mac, effect.station, ethernet.ETHERTYPE_ARP, arp.encode_arp(arp.gratuitous(mac, address)))
         case SendArpRequest(source=source, target=target):
             request = arp.probe(mac, target, sender_ip=source)
             return _frame(mac, effect.station, ethernet.ETHERTYPE_ARP, arp.encode_arp(request))
+        case SendArpProbe(target=target):
+            return _frame(mac, EVERYBODY, ethernet.ETHERTYPE_ARP, arp.encode_arp(arp.probe(mac, target)))
         case SendDhcp():
             return _frame(mac, effect.station, ethernet.ETHERTYPE_IPV4, _dhcp_packet(effect))
         case SendNeighborAdvertisement(address=address):

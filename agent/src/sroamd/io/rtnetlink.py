@@ -16,7 +16,14 @@ from collections.abc import Callable, Iterable
 
 from sroamd.addresses import Mac
 from sroamd.constants import ROUTE_METRIC
-from sroamd.core.events import Event, InterfaceChanged, KernelRouteLost, KernelRoutesListed, NextHopChanged
+from sroamd.core.events import (
+    Event,
+    ForeignRouteFound,
+    InterfaceChanged,
+    KernelRouteLost,
+    KernelRoutesListed,
+    NextHopChanged,
+)
 from sroamd.core.values import NextHop, Prefix, Route, RouteKind
 from sroamd.io import netlink
 from sroamd.io.kernel_query import KernelQuery
@@ -221,6 +228,14 @@ class KernelWatch:
     def _next_hop(self, route: RouteMessage) -> NextHop | None:
         link = self._links.get(route.interface_index)
         return None if link is None else NextHop(link.name, route.gateway)
+
+    def find(self, prefix: Prefix) -> None:
+        """Emit ForeignRouteFound if packets into the prefix take a route of just this prefix that is not ours."""
+        route = self._query.route_to(prefix.network_address)
+        if route is None or route.prefix != prefix or route.kind != netlink.RTN_UNICAST:
+            return
+        if route.protocol not in netlink.OUR_PROTOCOLS:
+            self._emit(ForeignRouteFound(prefix))
 
     # -- next hops
 

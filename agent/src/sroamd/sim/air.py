@@ -54,6 +54,12 @@ class Air:
     def asked_for(self, ap: Machine, mac: Mac, target: IPv4Address | IPv6Address) -> None:
         self._down(ap, mac, lambda station: self._answer(station, target))
 
+    def probed_for(self, ap: Machine, target: IPv4Address) -> None:
+        """A broadcast: whichever stations here use the address answer."""
+        for station in list(self.stations.values()):
+            if station.ap is ap and station.owns(target):
+                self._down(ap, station.mac, lambda station: self._answer(station, target))
+
     def polled(self, ap: Machine, mac: Mac) -> None:
         """POLL_STA: the radio itself acknowledges, and if all APs are on one channel, to any of them, whichever it is
         associated with (seen in `make test-wifi`). A wired driver cannot do it.
@@ -106,8 +112,10 @@ class Air:
 
     def _answer(self, station: Station, target: IPv4Address | IPv6Address) -> None:
         if station.owns(target) and not station.asleep:
-            by = Probe.ARP if target.version == 4 else Probe.NEIGHBOR
-            self.sent(station, ProbeAnswered(INTERFACE, station.mac, by))
+            if isinstance(target, IPv4Address):
+                self.sent(station, ProbeAnswered(INTERFACE, station.mac, Probe.ARP, target))
+            else:
+                self.sent(station, ProbeAnswered(INTERFACE, station.mac, Probe.NEIGHBOR))
 
     def through_codec(self, message: DhcpMessage, max_size: int = dhcpv4.PACKET_SIZE_MIN) -> DhcpMessage:
         """The same message, by way of its octets if the run wants that."""

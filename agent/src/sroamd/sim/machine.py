@@ -244,6 +244,8 @@ class Machine:
                 self.kernel.remove(prefix)
             case does.WatchNextHops(addresses):
                 self.kernel.watch(addresses)
+            case does.FindRoute(prefix):
+                self.world.route_asked_for(self, prefix)
             case does.SendHello(peer, hello):
                 if peer in self.connections:
                     connection, end = self.connections[peer]
@@ -275,6 +277,7 @@ class Machine:
         effect: does.SendGratuitousArp
         | does.SendNeighborAdvertisement
         | does.SendArpRequest
+        | does.SendArpProbe
         | does.SendNeighborSolicitation
         | does.PollStation
         | does.Disassociate
@@ -289,6 +292,8 @@ class Machine:
                 air.gateway_announced(self, station, address)
             case does.SendArpRequest(_, station, _source, target):
                 air.asked_for(self, station, target)
+            case does.SendArpProbe(_, target):
+                air.probed_for(self, target)
             case does.SendNeighborSolicitation(_, station, _source, target):
                 air.asked_for(self, station, target)
             case does.PollStation(_, station):

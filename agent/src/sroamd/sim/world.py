@@ -9,7 +9,7 @@ from random import Random
 
 from sroamd.addresses import Mac, NodeId
 from sroamd.config import Config, Dhcp4Config, FloodConfig, InterfaceConfig, NetworkConfig, NodeConfig
-from sroamd.core.events import ConfigReloaded, StopRequested
+from sroamd.core.events import ConfigReloaded, ForeignRouteFound, StopRequested
 from sroamd.core.values import Prefix, RouteKind
 from sroamd.sim.air import Air
 from sroamd.sim.babel import Babel
@@ -105,6 +105,12 @@ class World:
 
     def route_changed(self, machine: Machine, prefix: Prefix, kind: RouteKind | None) -> None:
         self.babel.redistribute(machine.index, prefix, kind)
+
+    def route_asked_for(self, machine: Machine, prefix: Prefix) -> None:
+        """Whether Babel has told the machine of a route to just this prefix, from a node that it reaches."""
+        best = self.babel.best(prefix, machine.index)
+        if best is not None and any(a in machine.kernel.next_hops for a in self.machines[best].router_addresses):
+            self.time.after(0.0, machine.deliver, ForeignRouteFound(prefix))
 
     # -- what can be done
 

@@ -1,0 +1,61 @@
+"""Leases that a station here has lost to another station: both got them while their nodes did not hear each other.
+
+The merge has decided who keeps it, on all nodes alike: the newer seqno, so the one that has been renewed more often,
+and at equal seqnos the larger MAC. What becomes of the loser is settled here, LOSS_DELAY later, since of the winner's
+whereabouts we may hear only after its lease.
+
+A winner that is nowhere, or whose lease has run out, is beaten: the loser is alive, and gets it back with a newer
+seqno. Otherwise the loser is told by the protocols' own means. Of an address: it is disassociated once, so that it asks
+now and not at half of its lease, and gets a DHCPNAK and then another address. Of a prefix: a router advertisement
+deprecates it beside the new one.
+"""
+
+from __future__ import annotations
+
+from sroamd import constants
+from sroamd.addresses import NO_MAC, Mac
+from sroamd.core.agenda import Job
+from sroamd.core.database import Datum
+from sroamd.core.effects import Disassociate, Level
+from sroamd.core.leases import Leases
+from sroamd.core.router_advertiser import RouterAdvertiser
+from sroamd.core.turn import State, Turn
+from sroamd.wire.datum import IPV4_LEASE, lease_prefix
+
+
+class Losses:
+    def __init__(self, state: State, leases: Leases, router_advertiser: RouterAdvertiser) -> None:
+        self._state = state
+        self._leases = leases
+        self._router_advertiser = router_advertiser
+        self._lost: dict[bytes, Datum] = {}  # by key, the version that lost; each until its time has come
+
+    def lost(self, turn: Turn, old: Datum, new: Datum) -> None:
+        """`old` has lost to `new`. What was only offered, or is over, is no loss."""
+        is_living = old.expires_at > turn.now and old.key not in self._state.offers
+        if is_living and Mac(old.value) in self._state.present and new.value != old.value:
+            self._lost[old.key] = old
+            self._state.agenda.set_earlier(Job.LOSS, old.key, turn.now + constants.LOSS_DELAY)
+
+    def due(self, turn: Turn, key: bytes) -> None:
+        old = self._lost.pop(key, None)
+        held = self._state.database.get(key)
+        if old is None or held is None or held.value == old.value or old.expires_at <= turn.now:
+            return
+        station = Mac(old.value)
+        interface = self._state.present.get(station)
+        if interface is None:
+            return
+        what = str(lease_prefix(key).network_address)
+        if held.value != NO_MAC and self._is_unfounded(held, turn.now):
+            turn.note(Level.INFO, f"station {station} keeps {what}: {Mac(held.value)} is nowhere")
+            self._leases.grant(turn, key, station, old.expires_at - turn.now)
+            return
+        turn.note(Level.WARNING, f"station {station} has lost {what} to {Mac(held.value)}")
+        if key[0] != IPV4_LEASE:
+            self._router_advertiser.lost(turn, old)
+        elif self._leases.address_of(station, turn.now) is None:
+            turn.broken.append(Disassociate(interface, station))
+
+    def _is_unfounded(self, held: Datum, now: float) -> bool:
+        return held.expires_at <= now or not self._leases.is_associated(Mac(held.value), now)

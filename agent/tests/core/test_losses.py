@@ -1,0 +1,252 @@
+"""One address or one prefix that two stations got while their nodes were apart: who keeps it, who is told, and how.
+
+flooding, 3.5 "Lost". All orders in which the two sides may hear of each other again are played.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Network
+from itertools import permutations
+
+import pytest
+
+from sroamd import constants
+from sroamd.addresses import Mac
+from sroamd.core import effects as do
+from sroamd.core import events as ev
+from sroamd.core.peering import to_update
+from sroamd.wire.datum import ipv4_lease_key, ipv6_lease_key
+from sroamd.wire.dhcpv4 import MessageType
+from sroamd.wire.flood import Update
+from tests.core.harness import ALICE, BOB, CAROL, Host, Lab
+from tests.core.messages import discover, renew, select
+
+SHARED = IPv4Address("192.0.2.77")
+SHARED6 = IPv6Network("2001:db8:44:77::/64")
+LARGER, SMALLER = max(ALICE, BOB), min(ALICE, BOB)
+
+
+def lease(lab: Lab, number: int, station: Mac, address: IPv4Address) -> None:
+    (offer,) = lab.dhcp(number, discover(station, address))
+    (ack,) = lab.dhcp(number, select(station, offer.message.yiaddr))
+    assert ack.message.yiaddr == address
+
+
+def apart(*, renewals: int = 0) -> Lab:
+    """Nodes 1 and 2, which do not hear each other, have given SHARED to the larger and to the smaller MAC."""
+    lab = Lab(2, links=())
+    for number, station in ((1, LARGER), (2, SMALLER)):
+        lab.join(number, station)
+        lab.wait(1)
+        lease(lab, number, station, SHARED)
+    for _ in range(renewals):  # by the smaller MAC only
+        lab.dhcp(2, renew(SMALLER, SHARED))
+    return lab
+
+
+def apart6() -> Lab:
+    """The same with SHARED6, which both have had for a while."""
+    lab = Lab(2, links=())
+    for number, station in ((1, LARGER), (2, SMALLER)):
+        lab[number].node.database.merge(Update(3, 7200, ipv6_lease_key(SHARED6), bytes(station)), lab.now)
+        lab.join(number, station)
+        lab.wait(1)
+        assert lab[number].node.leases.prefix_of(station, lab.now) == SHARED6
+    return lab
+
+
+@dataclass(frozen=True)
+class Order:
+    """In which the versions of the other side arrive: `first` the node that hears first, `kinds` of keys in order."""
+
+    first: int
+    kinds: tuple[int, ...]
+
+
+ORDERS = [Order(first, kinds) for first in (1, 2) for kinds in permutations((0, 1, 2))]
+
+
+def tell(lab: Lab, to: int, kinds: tuple[int, ...]) -> None:
+    """All that the other node holds, in this order, while the answers are still under way."""
+    other = lab[3 - to].node.database
+    data = sorted((d for d in other if d.key[0] in kinds), key=lambda d: (kinds.index(d.key[0]), d.key))
+    for datum in data:
+        lab.do(to, ev.UpdatesReceived(3 - to, (to_update(datum, lab.now),)))
+
+
+def heal(lab: Lab, order: Order) -> None:
+    """What each says arrives in that order, one side first; then the rest, until nobody has anything to say."""
+    lab.hold(1, 2)
+    lab.connect(1, 2)
+    for number in (order.first, 3 - order.first):
+        tell(lab, number, order.kinds)
+        lab.wait(0.01)
+    lab.release(1, 2)
+    lab.release(2, 1)
+    lab.wait(5)
+
+
+def holders(lab: Lab, key: bytes) -> set[bytes]:
+    data = [host.node.database.live(key, lab.now) for host in lab.hosts]
+    return {datum.value for datum in data if datum is not None}
+
+
+def advertised(host: Host) -> set[tuple[IPv6Network, bool]]:
+    last = host.all(do.SendRouterAdvertisement)[-1].advertisement
+    return {(each.prefix, each.preferred > 0) for each in last.prefixes}
+
+
+@pytest.mark.parametrize("order", ORDERS, ids=str)
+@pytest.mark.parametrize("renewals", [0, 1])
+def test_one_keeps_the_address_on_all_nodes_and_the_other_is_told_by_nak_and_gets_another(
+    order: Order, renewals: int
+) -> None:
+    """The newer seqno keeps it, so the one that has renewed; at equal seqnos the larger MAC."""
+    lab = apart(renewals=renewals)
+    winner, loser = (SMALLER, LARGER) if renewals else (LARGER, SMALLER)
+    keeps, loses = (2, 1) if renewals else (1, 2)
+    heal(lab, order)
+    assert holders(lab, ipv4_lease_key(SHARED)) == {bytes(winner)}
+    assert lab[loses].all(do.Disassociate) == [do.Disassociate("wlan0", loser)]
+    assert lab[keeps].all(do.Disassociate) == []
+    assert IPv4Network(SHARED) in lab[keeps].here() - lab[loses].here()
+    lab.join(loses, loser)  # it comes back, and tries to keep it
+    (nak,) = lab.dhcp(loses, renew(loser, SHARED))
+    assert nak.message.message_type is MessageType.NAK
+    assert lab.lease(loses, loser) != SHARED
+    (ack,) = lab.dhcp(keeps, renew(winner, SHARED))
+    assert ack.message.message_type is MessageType.ACK
+
+
+@pytest.mark.spec("RFC 4862", "5.5.3")
+@pytest.mark.parametrize("order", ORDERS, ids=str)
+def test_one_keeps_the_prefix_on_all_nodes_and_the_others_is_deprecated_beside_a_new_one(order: Order) -> None:
+    lab = apart6()
+    for host in lab.hosts:
+        host.forget()
+    heal(lab, order)
+    assert holders(lab, ipv6_lease_key(SHARED6)) == {bytes(LARGER)}
+    new = lab[2].node.leases.prefix_of(SMALLER, lab.now)
+    assert new not in (None, SHARED6)
+    assert advertised(lab[2]) == {(new, True), (SHARED6, False)}
+    assert {new} == {prefix for prefix in lab[2].here() if prefix.version == 6}
+    assert SHARED6 in lab[1].here()
+    assert [host.all(do.Disassociate) for host in lab.hosts] == [[], []]
+    assert all((SHARED6, False) not in advertised(lab[1]) for _ in lab[1].all(do.SendRouterAdvertisement))
+
+
+@pytest.mark.parametrize("order", ORDERS, ids=str)
+def test_winner_that_is_nowhere_is_beaten_and_its_rival_notices_nothing(order: Order) -> None:
+    """flooding, 3.5: a zombie's lease, with the higher seqno, against a station that is alive."""
+    lab = apart()
+    lab.leave(1, LARGER)
+    heal(lab, order)
+    assert holders(lab, ipv4_lease_key(SHARED)) == {bytes(SMALLER)}
+    assert lab[2].all(do.Disassociate) == []
+    assert IPv4Network(SHARED) in lab[2].here()
+    (ack,) = lab.dhcp(2, renew(SMALLER, SHARED))
+    assert ack.message.message_type is MessageType.ACK
+    lab.join(1, LARGER)  # it comes back with what is not its own any more
+    (nak,) = lab.dhcp(1, renew(LARGER, SHARED))
+    assert nak.message.message_type is MessageType.NAK
+
+
+def test_prefix_of_a_winner_that_is_nowhere_stays_with_its_rival() -> None:
+    lab = apart6()
+    lab.leave(1, LARGER)
+    heal(lab, Order(2, (1, 0, 2)))
+    assert holders(lab, ipv6_lease_key(SHARED6)) == {bytes(SMALLER)}
+    assert advertised(lab[2]) == {(SHARED6, True)}
+
+
+def test_expired_version_beats_no_living_station() -> None:
+    """A newer version whose lease has run out: the station here goes on, above it."""
+    lab = Lab(2)
+    lab.join(1, ALICE)
+    lab.wait(1)
+    lease(lab, 1, ALICE, SHARED)
+    lab.do(1, ev.UpdatesReceived(2, (Update(40, 0, ipv4_lease_key(SHARED), bytes(BOB)),)))
+    lab.wait(2)
+    assert lab[1].address(ALICE, lab.now) == SHARED
+    assert lab[1].all(do.Disassociate) == []
+
+
+def test_station_that_walked_here_with_an_address_that_is_anothers_is_made_to_ask_again() -> None:
+    """Here nothing was replaced: this node always held the winner's version."""
+    lab = Lab(2)
+    lab.join(1, LARGER)
+    lease(lab, 1, LARGER, SHARED)
+    lab.join(1, SMALLER)
+    lab[1].forget()
+    lab.do(1, ev.UpdatesReceived(2, (Update(0, 900, ipv4_lease_key(SHARED), bytes(SMALLER)),)))
+    lab.wait(constants.LOSS_DELAY)
+    assert lab[1].all(do.Disassociate) == [do.Disassociate("wlan0", SMALLER)]
+
+
+def test_loser_that_has_another_address_already_is_left_alone() -> None:
+    lab = apart()
+    lab[2].node.database.merge(Update(0, 1800, ipv4_lease_key(IPv4Address("192.0.2.99")), bytes(SMALLER)), lab.now)
+    heal(lab, Order(1, (2, 0, 1)))
+    assert lab[2].all(do.Disassociate) == []
+
+
+def test_address_that_was_only_offered_and_is_lost_disturbs_nobody() -> None:
+    lab = Lab(2)
+    lab.join(1, ALICE)
+    (offer,) = lab.dhcp(1, discover(ALICE))
+    lab.do(1, ev.UpdatesReceived(2, (Update(9, 1800, ipv4_lease_key(offer.message.yiaddr), bytes(BOB)),)))
+    lab.wait(2 * constants.LOSS_DELAY)
+    assert lab[1].all(do.Disassociate) == []
+    (nak,) = lab.dhcp(1, select(ALICE, offer.message.yiaddr))
+    assert nak.message.message_type is MessageType.NAK
+
+
+def test_station_that_left_meanwhile_is_not_told() -> None:
+    lab = apart()
+    lab.hold(1, 2)
+    lab.connect(1, 2)
+    lab.release(1, 2)
+    lab.leave(2, SMALLER)
+    lab.release(2, 1)
+    lab.wait(5)
+    assert lab[2].all(do.Disassociate) == []
+    assert holders(lab, ipv4_lease_key(SHARED)) == {bytes(LARGER)}
+
+
+def test_quarantine_that_wins_over_a_living_lease_is_told_too() -> None:
+    """Another side has declared the address to be used by a stranger."""
+    lab = Lab(2)
+    lab.join(1, ALICE)
+    lab.wait(1)
+    lease(lab, 1, ALICE, SHARED)
+    lab.do(1, ev.UpdatesReceived(2, (Update(40, 600, ipv4_lease_key(SHARED), bytes(6)),)))
+    lab.wait(constants.LOSS_DELAY)
+    assert lab[1].all(do.Disassociate) == [do.Disassociate("wlan0", ALICE)]
+
+
+def test_prefix_that_is_lost_again_and_again_is_deprecated_once() -> None:
+    lab = apart6()
+    heal(lab, Order(1, (2, 0, 1)))
+    for _ in range(3):  # from a peer that has not heard of it
+        lab.do(2, ev.UpdatesReceived(1, (Update(1, 7200, ipv6_lease_key(SHARED6), bytes(SMALLER)),)))
+        lab.wait(2)
+    told = [each.prefix for each in lab[2].all(do.SendRouterAdvertisement)[-1].advertisement.prefixes]
+    assert told.count(SHARED6) == 1
+    assert len(told) == 2
+
+
+def test_losses_that_are_settled_are_forgotten() -> None:
+    lab = apart()
+    heal(lab, Order(1, (0, 1, 2)))
+    assert [host.node.losses._lost for host in lab.hosts] == [{}, {}]
+
+
+def test_third_node_that_hears_of_both_sides_agrees() -> None:
+    lab = apart()
+    lab.add(lab[1].config, number=3)
+    lab.connect(2, 3)
+    lab.connect(3, 1)
+    lab.join(3, CAROL)
+    lab.wait(5)
+    assert holders(lab, ipv4_lease_key(SHARED)) == {bytes(LARGER)}
