@@ -152,6 +152,11 @@ class Leases:
 
     # -- steps
 
+    def is_first_choice(self, key: bytes, station: Mac) -> bool:
+        """Whether every node that knows nothing would give it just this."""
+        pool = self._pools[key[0]]
+        return pool.key(pool.walk(station).start) == key
+
     def _own(self, station: Mac, kind: int, now: float) -> tuple[list[Datum], list[Datum]]:
         """Its living leases, and all that it had; without those that others have been found to use."""
         own = [datum for datum in self.of_station(station, kind) if not self._is_avoided(datum.key, now)]

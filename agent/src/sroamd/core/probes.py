@@ -33,7 +33,10 @@ class Probes:
         self.counters: Counter[str] = Counter()
 
     def ask(self, turn: Turn, key: bytes, *, had_it: bool) -> None:
-        """Send what can be sent. `had_it`: it was the station's before, so a route to it may be its own old one."""
+        """Send what can be sent. `had_it`: it was the station's before, or may have been where we have not heard of it.
+
+        Then a route to it is most likely its own, from the node where it was.
+        """
         if key[0] == IPV4_LEASE:
             address = address_of_key(key)
             turn.said.extend(SendArpProbe(interface, address) for interface in sorted(self._state.interfaces))

@@ -128,7 +128,7 @@ class RouterAdvertiser:
 
     def _offer(self, turn: Turn, key: bytes, station: Mac, prefix: IPv6Network) -> None:
         """Flood a choice that is new, and wait whether anybody contests it; until then it is no lease: no route."""
-        had_it = key in self._state.database.leases_of(station)
+        had_it = key in self._state.database.leases_of(station) or self._leases.is_first_choice(key, station)
         self._state.offers.add(key)
         self._leases.grant(turn, key, station, constants.OFFER_LIFE, store=False)
         self._probes.ask(turn, key, had_it=had_it)
