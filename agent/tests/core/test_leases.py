@@ -92,6 +92,15 @@ def test_of_two_own_addresses_the_requested_or_the_lowest() -> None:
     assert lab[1].node.leases.address_of(ALICE, lab.now) == IPv4Address("192.0.2.77")
 
 
+def test_own_lease_goes_before_an_offer_of_a_node_that_it_passed_by() -> None:
+    lab = Lab()
+    give(lab, "192.0.2.90", ALICE)
+    give(lab, "192.0.2.77", ALICE, life=constants.OFFER_LIFE - 1)
+    assert choose(lab, ALICE) == IPv4Address("192.0.2.90")
+    lab.wait(1800)
+    assert choose(lab, ALICE) == IPv4Address("192.0.2.77")
+
+
 def test_own_former_address_is_kept() -> None:
     lab = Lab()
     give(lab, "192.0.2.77", ALICE, life=60)

@@ -214,15 +214,16 @@ def test_station_that_left_meanwhile_is_not_told() -> None:
     assert holders(lab, ipv4_lease_key(SHARED)) == {bytes(LARGER)}
 
 
-def test_quarantine_that_wins_over_a_living_lease_is_told_too() -> None:
-    """Another side has declared the address to be used by a stranger."""
+def test_station_that_is_here_keeps_what_another_side_has_blocked() -> None:
+    """There, a stranger used the address, or it was known by its route only."""
     lab = Lab(2)
     lab.join(1, ALICE)
     lab.wait(1)
     lease(lab, 1, ALICE, SHARED)
     lab.do(1, ev.UpdatesReceived(2, (Update(40, 600, ipv4_lease_key(SHARED), bytes(6)),)))
     lab.wait(constants.LOSS_DELAY)
-    assert lab[1].all(do.Disassociate) == [do.Disassociate("wlan0", ALICE)]
+    assert lab[1].all(do.Disassociate) == []
+    assert lab[1].address(ALICE, lab.now) == SHARED
 
 
 def test_prefix_that_is_lost_again_and_again_is_deprecated_once() -> None:

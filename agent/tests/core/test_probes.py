@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Network, IPv6Network
+from ipaddress import IPv4Address, IPv4Network
 
 import pytest
 
 from sroamd import constants
 from sroamd.core import effects as do
 from sroamd.core import events as ev
-from sroamd.core.pools import Pool
-from sroamd.wire.datum import ipv4_lease_key
+from sroamd.wire.datum import ipv4_lease_key, ipv6_lease_key
 from sroamd.wire.dhcpv4 import MessageType
 from sroamd.wire.flood import Update
 from tests.core.answers import counted, kind_of
 from tests.core.harness import ALICE, BOB, CAROL, POOL, Lab, mac
-from tests.core.messages import discover, init_reboot, release, select
+from tests.core.messages import decline, discover, init_reboot, release, renew, select
 
 WISH = IPv4Address("192.0.2.77")
 
@@ -178,9 +177,25 @@ def test_route_to_what_the_station_had_or_asks_for_is_taken_for_its_own() -> Non
     assert offered(lab) == WISH
 
 
-def test_prefix_that_another_node_routes_is_not_given_out_nor_routed_here() -> None:
+def test_route_to_the_prefix_that_every_node_would_give_the_station_is_taken_for_its_own() -> None:
+    """A station walks while the flood is cut: it keeps its prefix, though here nobody knows that it had it."""
     lab = Lab(2)
     first = lab[1].node.leases.choose_prefix(ALICE, lab.now)
+    assert first is not None
+    lab.foreign_routes.add(first)
+    lab.join(1, ALICE)
+    lab.wait(1)
+    assert lab[1].node.leases.prefix_of(ALICE, lab.now) == first
+    assert lab[1].all(do.FindRoute) == []
+
+
+def test_prefix_that_another_node_routes_is_not_given_out_nor_routed_here() -> None:
+    lab = Lab(2)
+    leases = lab[1].node.leases
+    own = leases.choose_prefix(ALICE, lab.now)
+    assert own is not None
+    lab[1].node.database.merge(Update(0, 7200, ipv6_lease_key(own), bytes(BOB)), lab.now)
+    first = leases.choose_prefix(ALICE, lab.now)
     assert first is not None
     lab.foreign_routes.add(first)
     lab.join(1, ALICE)
@@ -192,18 +207,29 @@ def test_prefix_that_another_node_routes_is_not_given_out_nor_routed_here() -> N
     assert {prefix for prefix in lab[1].here() if prefix.version == 6} == set(told)
 
 
-def test_what_is_avoided_is_tried_again_later_and_remembered_in_bounded_memory() -> None:
-    lab = Lab()
-    leases = lab[1].node.leases
-    key = ipv4_lease_key(WISH)
-    leases.avoid(key, lab.now + constants.AVOIDED_TIME)
-    assert not leases.is_free(key, ALICE, lab.now)
-    lab.wait(constants.AVOIDED_TIME)
-    assert leases.is_free(key, ALICE, lab.now)
-    leases.avoid(key, lab.now + constants.AVOIDED_TIME)
-    for place in range(constants.AVOIDED_MAX):
-        leases.avoid(Pool.of(IPv6Network("2001:db8:44::/48")).key(place), lab.now + constants.AVOIDED_TIME)
-    assert leases.is_free(key, ALICE, lab.now)
+@pytest.mark.parametrize("times", [1, 3])
+def test_lease_that_was_found_by_its_route_stays_with_its_station_when_the_flood_is_back(times: int) -> None:
+    """However often the address was avoided meanwhile, so also where that has the newer version."""
+    lab = Lab(2, links=())
+    lab.join(2, BOB)
+    (offer,) = lab.dhcp(2, discover(BOB, first_of(lab)))
+    lab.dhcp(2, select(BOB, offer.message.yiaddr))
+    lab.join(1, ALICE)
+    lab.foreign_routes.add(IPv4Network(first_of(lab)))
+    key = ipv4_lease_key(first_of(lab))
+    for number in range(times):
+        lab.do(1, ev.DhcpReceived("wlan0", ALICE, IPv4Address(0), discover(ALICE)))
+        lab.wait(1)
+        lab.do(1, ev.DhcpReceived("wlan0", ALICE, IPv4Address(0), decline(ALICE, lab.lease(1, ALICE))))
+        if number < times - 1:
+            lab.wait(constants.DECLINE_LIFE + constants.LEASE_GRACE + 10)
+            lab.dhcp(2, renew(BOB, offer.message.yiaddr))
+    assert counted(lab, "lease.routed-elsewhere") >= 1
+    lab[2].forget()
+    lab.connect(1, 2)
+    lab.wait(5)
+    assert {host.node.database.live(key, lab.now).value for host in lab.hosts} == {bytes(BOB)}  # type: ignore[union-attr]
+    assert lab[2].all(do.Disassociate) == []
 
 
 def test_route_found_too_late_changes_nothing() -> None:

@@ -26,7 +26,6 @@ class Leases:
     def __init__(self, state: State, nodes: Nodes) -> None:
         self._state = state
         self._nodes = nodes
-        self._avoided: dict[bytes, float] = {}  # keys that somebody uses although the database knows nothing of it
         self.config_changed()
 
     def config_changed(self) -> None:
@@ -72,8 +71,6 @@ class Leases:
 
         A holder that is associated anywhere keeps an expired address, since it may well still be using it.
         """
-        if self._avoided and self._is_avoided(key, now):
-            return False
         datum = self._state.database.get(key)
         if datum is None or datum.value == station:
             return True
@@ -85,20 +82,6 @@ class Leases:
         """Whether the station is anywhere at all."""
         claim = self._state.database.live(association_key(station), now)
         return claim is not None and bool(claim.value)
-
-    def avoid(self, key: bytes, until: float) -> None:
-        """Give it to nobody until then. Of too many the oldest is forgotten."""
-        self._avoided.pop(key, None)
-        if len(self._avoided) >= constants.AVOIDED_MAX:
-            del self._avoided[next(iter(self._avoided))]
-        self._avoided[key] = until
-
-    def _is_avoided(self, key: bytes, now: float) -> bool:
-        until = self._avoided.get(key)
-        if until is not None and until <= now:
-            del self._avoided[key]
-            return False
-        return until is not None
 
     # -- the choice
 
@@ -157,10 +140,11 @@ class Leases:
         pool = self._pools[key[0]]
         return pool.key(pool.walk(station).start) == key
 
-    def _own(self, station: Mac, kind: int, now: float) -> tuple[list[Datum], list[Datum]]:
-        """Its living leases, and all that it had; without those that others have been found to use."""
-        own = [datum for datum in self.of_station(station, kind) if not self._is_avoided(datum.key, now)]
-        return [datum for datum in own if datum.expires_at > now], own
+    def _own(self, station: Mac, kind: int, now: float) -> tuple[list[Datum], ...]:
+        """Its leases; then also what is only offered to it, perhaps by a node that it has left; then all that it had."""
+        own = self.of_station(station, kind)
+        ends = (now + constants.OFFER_LIFE, now)
+        return (*([datum for datum in own if datum.expires_at > end] for end in ends), own)
 
     def _first_free(self, kind: int, station: Mac, now: float) -> bytes | None:
         """Of the first WALK_STEPS places the best free one; in a pool that is fuller than that, the best of all."""

@@ -46,24 +46,28 @@ class Probes:
     def arp_answered(self, turn: Turn, interface: str, source: Mac, address: IPv4Address) -> None:
         """A station here says that the address is its own. While it is only offered to another, it is given to nobody.
 
-        On all nodes, as after a DHCPDECLINE. A station that claims one address after the other is believed a few times.
+        A station that claims one address after the other is believed a few times.
         """
         key = ipv4_lease_key(address)
         datum = self._state.database.live(key, turn.now)
-        if key not in self._state.offers or datum is None or datum.value in (source, NO_MAC):
+        if key not in self._state.offers or datum is None or datum.value == source:
             return
         if self._state.present.get(source) != interface or not self._squats.add(source, turn.now):
             self.counters["dhcp4.squatter-ignored"] += 1
             return
         self.counters["dhcp4.squatters"] += 1
-        self._state.offers.discard(key)
-        self._leases.grant(turn, key, NO_MAC, constants.AVOIDED_TIME)
+        self._avoid(turn, key)
         turn.note(Level.WARNING, f"station {source} uses {address}, of which it has no lease: it is given to nobody")
 
     def route_found(self, turn: Turn, prefix: Prefix) -> None:
-        """Another node routes it to a station. What its database says we shall know when we hear it again."""
+        """Another node routes it to a station. Whose it is we shall know when we hear that node again."""
         key = key_of(prefix)
         if key in self._state.offers:
             self.counters["lease.routed-elsewhere"] += 1
-            self._leases.avoid(key, turn.now + constants.AVOIDED_TIME)
+            self._avoid(turn, key)
             turn.note(Level.WARNING, f"{prefix} is routed by a node that we do not hear: another is chosen")
+
+    def _avoid(self, turn: Turn, key: bytes) -> None:
+        """On all nodes, as after a DHCPDECLINE. It loses to a lease of the same seqno: no MAC is smaller than this."""
+        self._state.offers.discard(key)
+        self._leases.grant(turn, key, NO_MAC, constants.AVOIDED_TIME)
