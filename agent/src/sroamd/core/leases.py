@@ -141,7 +141,7 @@ class Leases:
         return pool.key(pool.walk(station).start) == key
 
     def _own(self, station: Mac, kind: int, now: float) -> tuple[list[Datum], ...]:
-        """Its leases; then also what is only offered to it, perhaps by a node that it has left; then all that it had."""
+        """Its leases; then also what is only offered to it, perhaps where it was for a moment; then all that it had."""
         own = self.of_station(station, kind)
         ends = (now + constants.OFFER_LIFE, now)
         return (*([datum for datum in own if datum.expires_at > end] for end in ends), own)
