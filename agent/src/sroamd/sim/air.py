@@ -56,7 +56,7 @@ class Air:
 
     def probed_for(self, ap: Machine, target: IPv4Address) -> None:
         """A broadcast: whichever stations here use the address answer."""
-        for station in list(self.stations.values()):
+        for station in self.stations:
             if station.ap is ap and station.owns(target):
                 self._down(ap, station.mac, lambda station: self._answer(station, target))
 
