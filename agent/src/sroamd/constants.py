@@ -109,6 +109,7 @@ ADOPT_TIME = 10.0  # after a start, a kernel route that nothing explains yet is 
 # Peers
 HELLO_INTERVAL = 3.0
 PEER_DEAD_TIME = 10.0
+SILENT_HELLOS = 1.5  # so many intervals without a word, and another connection with the same node is preferred
 HELLO_WAIT = 0.5  # a node of ours says Hello at once, so who has said nothing by then is the C daemon: it gets a dump
 DUMP_BATCH = 500  # updates in one write to a peer; the next batch waits until the peer has taken it
 
@@ -128,8 +129,13 @@ UNEQUAL_BUSY = 20
 UNEQUAL_DUMP = int(SLACK / HELLO_INTERVAL) + 2
 REPAIR_INTERVAL = 60.0  # at least from one repair to the next, twice as long after each that has changed nothing ...
 REPAIR_INTERVAL_MAX = 3600.0  # ... up to this: a table that is full, say, no repair makes equal
+# Whoever becomes reachable is dialled within 1.5 s: an attempt that is not answered is given up after DIAL_TIMEOUT (the
+# kernel would repeat its first packet ever less often), one that is refused is repeated after DIAL_BACKOFF_MAX.
+DIAL_TIMEOUT = 1.0
 DIAL_BACKOFF_MIN = 0.25
-DIAL_BACKOFF_MAX = 2.0
+DIAL_BACKOFF_MAX = 1.25
+REDIAL_LATER = 60.0  # before a target is dialled again that has turned out to be a twin, oneself, or connected already
+TWIN_MEMORY = 300.0  # so long an operator is told of another node with the same id, after it was last met
 PEERS_MAX = 64
 HANDSHAKE_TIMEOUT = 5.0
 # Octets that a peer may say: at once a dump of a full table, in the long run 10,000 updates a second, more than 1,000

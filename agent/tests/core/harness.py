@@ -155,7 +155,7 @@ class Lab:
     def connect(self, a: int, b: int) -> None:
         self[a].peers[b], self[b].peers[a] = self[b], self[a]
         self._waiting.update({(a, b): deque(), (b, a): deque()})
-        self._queue.append((self[a], ev.PeerReady(b, f"ap{b}")))
+        self._queue.append((self[a], ev.PeerReady(b, f"ap{b}", dialled=True)))
         self._queue.append((self[b], ev.PeerReady(a, f"ap{a}")))
         self.run()
 

@@ -7,10 +7,11 @@ import pytest
 from sroamd import constants
 from sroamd.core import effects as do
 from sroamd.core import events as ev
+from sroamd.core import status
 from sroamd.wire.datum import association_key
 from sroamd.wire.flood import Hello
-from tests.core.harness import ALICE, id_of, mac
-from tests.core.strangers import SOMEBODY, claim, connect, hello, node, sent_to
+from tests.core.harness import ALICE, Lab, id_of, mac
+from tests.core.strangers import ANOTHER, SOMEBODY, claim, connect, hello, node, sent_to
 
 # -- hello
 
@@ -28,11 +29,110 @@ def test_hello_is_said_every_three_seconds_with_the_digest() -> None:
     assert len(lab[1].all(do.SendHello)) == 3
 
 
-def test_connection_with_oneself_is_closed() -> None:
+def closed(effects: list[do.Effect]) -> list[tuple[int, float]]:
+    """Which connections are closed, and when they are dialled again."""
+    return [(e.peer, e.redial_after) for e in effects if isinstance(e, do.ClosePeer)]
+
+
+def greet(lab: Lab, peer: int, number: int, *, dialled: bool) -> list[tuple[int, float]]:
+    """A connection with that node, to its first Hello. Returns what is closed over it."""
+    lab.do(1, ev.PeerReady(peer, f"192.0.2.{peer}", dialled=dialled))
+    return closed(lab.do(1, ev.PeerSaidHello(peer, hello(lab, number))))
+
+
+def says_hello(lab: Lab, peer: int, number: int) -> list[tuple[int, float]]:
+    return closed(lab.do(1, ev.PeerSaidHello(peer, hello(lab, number))))
+
+
+LATER = constants.REDIAL_LATER
+
+
+def twins(lab: Lab) -> list[str]:
+    return [problem for problem in status.problems(lab[1].node, lab.now) if "has the id of this one" in problem]
+
+
+def test_twin_that_we_have_dialled_is_closed_and_an_operator_told() -> None:
     lab = node()
-    connect(lab, number=None)
-    effects = lab.do(1, ev.PeerSaidHello(SOMEBODY, hello(lab, 1)))
-    assert [e.peer for e in effects if isinstance(e, do.ClosePeer)] == [SOMEBODY]
+    assert twins(lab) == []
+    assert greet(lab, SOMEBODY, 1, dialled=True) == [(SOMEBODY, LATER)]
+    assert [note.level for note in lab[1].all(do.Note)].count(do.Level.ERROR) == 1
+    assert twins(lab) == [
+        f"another node has the id of this one, {id_of(1)}: 'ap1' at 192.0.2.51; give one of them a new id"
+    ]
+    lab.wait(constants.TWIN_MEMORY)
+    assert twins(lab) == []
+
+
+def test_twin_that_has_dialled_may_close_itself_and_is_closed_if_it_does_not() -> None:
+    lab = node()
+    assert greet(lab, SOMEBODY, 1, dialled=False) == []
+    assert twins(lab) != []
+    assert says_hello(lab, SOMEBODY, 1) == [(SOMEBODY, LATER)]
+
+
+def test_twin_is_told_nothing_of_what_is_known() -> None:
+    lab = node()
+    lab.join(1, ALICE)
+    greet(lab, SOMEBODY, 1, dialled=False)
+    lab.wait(2)
+    assert sent_to(lab[1].effects, SOMEBODY) == []
+
+
+@pytest.mark.parametrize("first", [SOMEBODY, ANOTHER])
+def test_of_two_connections_dialled_by_either_node_the_one_of_the_smaller_id_stays(first: int) -> None:
+    for number, expected in ((9, []), (0, [(SOMEBODY, LATER)])):  # this node is number 1; it has dialled SOMEBODY
+        lab = node()
+        over = []
+        for peer in (first, SOMEBODY + ANOTHER - first):
+            over += greet(lab, peer, number, dialled=peer == SOMEBODY)
+        assert over == expected
+
+
+def test_of_two_connections_that_we_have_dialled_the_older_stays_while_it_is_alive() -> None:
+    lab = node()
+    greet(lab, SOMEBODY, 9, dialled=True)
+    assert greet(lab, ANOTHER, 9, dialled=True) == [(ANOTHER, LATER)]
+
+
+def test_newer_connection_stays_where_the_older_has_fallen_silent() -> None:
+    lab = node()
+    greet(lab, SOMEBODY, 9, dialled=True)
+    lab.wait(5)
+    assert greet(lab, ANOTHER, 9, dialled=True) == [(SOMEBODY, LATER)]
+
+
+def test_connections_that_the_other_node_has_dialled_are_its_to_close() -> None:
+    """We do not know which it would dial again at once."""
+    lab = node()
+    greet(lab, SOMEBODY, 0, dialled=False)
+    greet(lab, ANOTHER, 0, dialled=False)
+    assert says_hello(lab, ANOTHER, 0) == says_hello(lab, SOMEBODY, 0) == []
+
+
+def test_connection_of_ours_stays_where_that_of_the_smaller_id_is_silent() -> None:
+    lab = node()
+    greet(lab, SOMEBODY, 0, dialled=False)
+    lab.wait(5)
+    assert greet(lab, ANOTHER, 0, dialled=True) == []
+
+
+def test_closing_what_is_superfluous_is_no_warning() -> None:
+    lab = node()
+    greet(lab, SOMEBODY, 9, dialled=True)
+    greet(lab, ANOTHER, 9, dialled=True)
+    (note,) = lab.do(1, ev.PeerClosed(ANOTHER))
+    assert isinstance(note, do.Note)
+    assert note.level is do.Level.INFO
+
+
+def test_connections_with_different_nodes_and_with_c_daemons_all_stay() -> None:
+    lab = node()
+    for peer, number in ((SOMEBODY, 8), (ANOTHER, 9)):
+        assert greet(lab, peer, number, dialled=True) == []
+    for peer in (53, 54):
+        connect(lab, peer, number=None)
+    lab.wait(3)
+    assert lab[1].all(do.ClosePeer) == []
 
 
 def test_b10_silent_peer_is_closed_within_the_dead_time() -> None:

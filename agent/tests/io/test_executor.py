@@ -69,8 +69,8 @@ class World:
     def tell(self, news: effects.CheckProgressed | effects.CheckEnded) -> None:
         self.done.append(("check", news))
 
-    def close(self, peer: PeerId, reason: str) -> None:
-        self.done.append(("close", peer, reason))
+    def close(self, peer: PeerId, reason: str, redial_after: float) -> None:
+        self.done.append(("close", peer, reason, redial_after))
 
     def send(self, effect: FrameEffect) -> None:
         self.done.append(("frame", effect))
@@ -138,7 +138,7 @@ WATCHED = frozenset({IPv4Address("10.255.0.2")})
         (effects.SendHello(3, HELLO), ("hello", 3, HELLO)),
         (effects.SendCensus(3, (QUESTION,)), ("census", 3, (QUESTION,))),
         (effects.CheckEnded(4, None), ("check", effects.CheckEnded(4, None))),
-        (effects.ClosePeer(3, "full"), ("close", 3, "full")),
+        (effects.ClosePeer(3, "full", 60.0), ("close", 3, "full", 60.0)),
         (effects.PollStation("wlan0", STATION), ("poll", STATION)),
         (effects.Disassociate("wlan0", STATION), ("disassociate", STATION)),
         (effects.StoreLeases((DATUM,), 4), ("put", (DATUM,), 4)),

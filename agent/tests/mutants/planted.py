@@ -408,7 +408,7 @@ BUGS = (
     ),
     Bug(
         "oneself-is-a-peer",
-        "a node that dials itself talks to itself",
+        "a node listens to another that has its id",
         "core/peering.py",
         "        if hello.node_id == self._state.node_id:\n",
         "        if hello.node_id is None:\n",

@@ -80,8 +80,11 @@ class SendCensus:
 
 @dataclass(frozen=True, slots=True)
 class ClosePeer:
+    """If we have dialled it, we dial it again after so many seconds, or as soon as another peer is lost."""
+
     peer: PeerId
     reason: str
+    redial_after: float = 0.0
 
 
 # -- stations

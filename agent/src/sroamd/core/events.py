@@ -87,10 +87,11 @@ class RouterSolicited:
 
 @dataclass(frozen=True, slots=True)
 class PeerReady:
-    """Handshakes have been exchanged. `name` is for people: the peer's address."""
+    """Handshakes have been exchanged. `name` is for people: the peer's address. `dialled`: by this node."""
 
     peer: PeerId
     name: str
+    dialled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

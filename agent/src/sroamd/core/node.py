@@ -118,8 +118,8 @@ class Node:
         match event:
             case events.UpdatesReceived(peer, updates):
                 self._updates(turn, peer, updates)
-            case events.PeerReady(peer, name):
-                self.peering.ready(turn, peer, name)
+            case events.PeerReady(peer, name, dialled):
+                self.peering.ready(turn, peer, name, dialled=dialled)
             case events.PeerSaidHello(peer, hello):
                 self.peering.said_hello(turn, peer, hello)
             case events.CensusReceived(peer, message):

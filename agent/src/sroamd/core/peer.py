@@ -111,11 +111,13 @@ class Peer:
     heard_at: float
     count: int  # of our data, as our first Hello said
     comparison: Comparison
+    dialled: bool  # by this node
     node: NodeId | None = None
     node_name: str = ""
     repairs: bool = False  # it compares databases by Summary
     awaited: bool = True  # whether it is the C daemon is open, and so is what it must be sent
     blocked: bool = False
+    closing: bool = False  # we have asked for its end
     outbox: Outbox = field(default_factory=Outbox)
     updates_in: int = 0
     updates_out: int = 0

@@ -24,17 +24,23 @@ class Peering:
         self._state = state
         self._repair = Repair(state)
         self.peers: dict[PeerId, Peer] = {}
+        self._twin: tuple[str, float] | None = None
 
     @property
     def has_c_peer(self) -> bool:
         return any(not peer.is_ours for peer in self.peers.values())
 
+    def twin(self, now: float) -> str | None:
+        """Another node with this node's id that was met lately, in words."""
+        met = self._twin is not None and now < self._twin[1] + constants.TWIN_MEMORY
+        return self._twin[0] if self._twin is not None and met else None
+
     # -- what happens
 
-    def ready(self, turn: Turn, peer_id: PeerId, name: str) -> None:
+    def ready(self, turn: Turn, peer_id: PeerId, name: str, *, dialled: bool) -> None:
         """Handshakes are exchanged. The peer hears of every change from now on, and of the rest when it is known."""
         answers = TokenBucket(constants.SUMMARY_RATE, constants.SUMMARY_BURST, turn.now)
-        self.peers[peer_id] = Peer(name, turn.now, turn.now, self._state.database.alive, Comparison(answers))
+        self.peers[peer_id] = Peer(name, turn.now, turn.now, self._state.database.alive, Comparison(answers), dialled)
         self._say_hello(turn, peer_id)
         self._state.agenda.set(Job.HELLO_WAIT, peer_id, turn.now + constants.HELLO_WAIT)
         turn.note(Level.INFO, f"peer {name} is connected")
@@ -44,7 +50,7 @@ class Peering:
         if peer is not None:
             self._state.agenda.clear(Job.HELLO, peer_id)
             self._state.agenda.clear(Job.HELLO_WAIT, peer_id)
-            turn.note(Level.WARNING, f"peer {peer.name} is gone")
+            turn.note(Level.INFO if peer.closing else Level.WARNING, f"peer {peer.name} is gone")
 
     def heard(self, turn: Turn, peer_id: PeerId) -> Peer | None:
         """It lives. None: there is no such peer."""
@@ -71,7 +77,7 @@ class Peering:
         if peer is None:
             return
         if hello.node_id == self._state.node_id:
-            turn.told.append(ClosePeer(peer_id, "it is this node itself, or another with the same id"))
+            self._met_twin(turn, peer_id, peer, hello)
             return
         if peer.node is None:
             turn.note(Level.INFO, f"peer {peer.name} is node {hello.name!r} ({hello.node_id})")
@@ -82,6 +88,7 @@ class Peering:
             if self._repair.needs_dump(peer, hello, turn.now):
                 self._dump(peer_id, peer)
                 turn.note(Level.WARNING, f"peer {peer.name} holds another database; sending it everything")
+        self._close_superfluous(turn, peer_id, peer)
 
     def compared(self, turn: Turn, peer_id: PeerId, messages: tuple[Summary | Wanted, ...]) -> None:
         peer = self.heard(turn, peer_id)
@@ -95,7 +102,7 @@ class Peering:
     def hello_due(self, turn: Turn, peer_id: PeerId) -> None:
         peer, dead_time = self.peers[peer_id], self._state.config.flood.dead_time
         if peer.is_ours and turn.now - peer.heard_at > dead_time:
-            turn.told.append(ClosePeer(peer_id, f"silent for {dead_time:.0f} s"))
+            self._close(turn, peer_id, f"silent for {dead_time:.0f} s")
         else:
             self._say_hello(turn, peer_id)
 
@@ -143,6 +150,49 @@ class Peering:
             turn.told.append(SendUpdates(peer_id, tuple(batch), more=peer.blocked and not summaries))
         if summaries:
             turn.told.append(SendSummaries(peer_id, summaries, more=peer.blocked))
+
+    # -- who it is
+
+    def _met_twin(self, turn: Turn, peer_id: PeerId, peer: Peer, hello: Hello) -> None:
+        """Another node has our id (the transport knows a connection with ourselves by its addresses). Each would take
+        the other's stations for its own, so neither listens to the other. Who dialled closes; else we, a Hello later.
+        """
+        name = f"{hello.name!r} at {peer.name}"
+        if self.twin(turn.now) is None:
+            turn.note(Level.ERROR, f"another node has the id of this one, {hello.node_id}: {name}")
+        self._twin = name, turn.now
+        if peer.dialled or peer.node is not None:
+            self._close(turn, peer_id, "it has the id of this node", constants.REDIAL_LATER)
+        peer.node = hello.node_id
+        self._decided(peer_id, peer)
+
+    def _close_superfluous(self, turn: Turn, peer_id: PeerId, peer: Peer) -> None:
+        """One connection with a node is enough. Whoever dialled the other closes it: he alone knows when to try again.
+
+        That of the node with the smaller id stays; of two that one node dialled, the older as long as it is alive.
+        """
+        for other_id, other in self.peers.items():
+            if other_id == peer_id or other.node != peer.node or peer.closing or other.closing:
+                continue
+            if peer.dialled and other.dialled:
+                old, new = sorted((peer_id, other_id))
+                self._close_for(turn, new, old)
+            elif peer.node is not None and peer.node < self._state.node_id:
+                ours, theirs = (peer_id, other_id) if peer.dialled else (other_id, peer_id)
+                if self.peers[ours].dialled:
+                    self._close_for(turn, ours, theirs)
+
+    def _close_for(self, turn: Turn, superfluous: PeerId, kept: PeerId) -> None:
+        """Of two connections with one node; the other way round if that which is kept has fallen silent."""
+        patience = constants.SILENT_HELLOS * self._state.config.flood.hello_interval
+        if turn.now - self.peers[kept].heard_at > patience:
+            superfluous, kept = kept, superfluous
+        if self.peers[superfluous].dialled:
+            self._close(turn, superfluous, f"connected by {self.peers[kept].name} already", constants.REDIAL_LATER)
+
+    def _close(self, turn: Turn, peer_id: PeerId, reason: str, redial_after: float = 0.0) -> None:
+        self.peers[peer_id].closing = redial_after > 0
+        turn.told.append(ClosePeer(peer_id, reason, redial_after))
 
     # -- inside
 

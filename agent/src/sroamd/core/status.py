@@ -87,7 +87,7 @@ def problems(node: Node, now: float) -> list[str]:
             found.append(f"interface {interface.name} does not exist or is down")
     if not node.peering.peers and (config.flood.peers or node.nodes.records):
         found.append("no peer is connected: moves of stations are not known here")
-    twin = node.nodes.twin(now)
+    twin = node.peering.twin(now) or node.nodes.twin(now)
     if twin is not None:
         found.append(f"another node has the id of this one, {node.state.node_id}: {twin}; give one of them a new id")
     for peer in node.peering.peers.values():

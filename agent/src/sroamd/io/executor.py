@@ -60,7 +60,7 @@ class Peers(Protocol):
 
     def send_census(self, peer: PeerId, messages: tuple[Question | Answer, ...]) -> None: ...
 
-    def close(self, peer: PeerId, reason: str) -> None: ...
+    def close(self, peer: PeerId, reason: str, redial_after: float) -> None: ...
 
 
 class Frames(Protocol):
@@ -156,8 +156,8 @@ class Executor:
                 self._peers.send_hello(peer, hello)
             case effects.SendCensus(peer, messages):
                 self._peers.send_census(peer, messages)
-            case effects.ClosePeer(peer, reason):
-                self._peers.close(peer, reason)
+            case effects.ClosePeer(peer, reason, redial_after):
+                self._peers.close(peer, reason, redial_after)
             case effects.PollStation(interface, station):
                 self._access_points[interface].poll(station)
             case effects.Disassociate(interface, station):
@@ -221,8 +221,8 @@ class Observer:
                     self._peers.send_summaries(peer, summaries, more)
                 case effects.SendHello(peer, hello):
                     self._peers.send_hello(peer, hello)
-                case effects.ClosePeer(peer, reason):
-                    self._peers.close(peer, reason)
+                case effects.ClosePeer(peer, reason, redial_after):
+                    self._peers.close(peer, reason, redial_after)
                 case effects.Note():
                     write_note(effect)
                 case effects.Stop():

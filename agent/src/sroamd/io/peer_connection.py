@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from sroamd.io.peer_transport import PeerTransport
 
 # A peer that says nothing, or takes nothing, is noticed within 10 s: an idle connection after 3 + 2 * 2 s of keepalive,
-# one with data under way (there is a Hello every 3 s) 5 s after the first octet that is not acknowledged.
+# one with data under way (there is a Hello every 3 s) 3 s after the first octet that is not acknowledged. After
+# that the kernel would repeat it too rarely to be back at once when the way is free: a new connection is sooner.
 KEEPALIVE_IDLE = 3
 KEEPALIVE_INTERVAL = 2
 KEEPALIVE_COUNT = 3
-USER_TIMEOUT = 5.0
+USER_TIMEOUT = 3.0
 
 HIGH_WATER = 64 * 1024  # octets not yet taken, from which on the core is asked to wait
 READ_SIZE = 32 * 1024  # octets a read: some thousand updates, a few milliseconds of work
@@ -46,7 +47,8 @@ class PeerConnection(asyncio.BufferedProtocol):
         self.peer_id = peer_id
         self.dialled = dialled
         self.ready = False  # handshakes are exchanged; the core has heard of it
-        self.cut_by_us = False
+        self.redial_after: float | None = None  # s, if it was we who cut it
+        self.ends: tuple[object, object] | None = None  # addresses: its own, the peer's
         self.name = ""
         self.arrival: Arrival | None = None
         self.lost: asyncio.Future[None] = owner.loop.create_future()
@@ -150,7 +152,7 @@ class PeerConnection(asyncio.BufferedProtocol):
         if self._deadline is not None:
             self._deadline.cancel()
         if self._owner.promote(self):
-            self._emit(PeerReady(self.peer_id, self.name))
+            self._emit(PeerReady(self.peer_id, self.name, self.dialled))
         else:
             self.abort()
 

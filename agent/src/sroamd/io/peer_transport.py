@@ -14,30 +14,27 @@ from collections.abc import Callable, Iterable
 from itertools import count
 
 from sroamd.config import FloodConfig, IpAddress, IpNetwork
-from sroamd.constants import DIAL_BACKOFF_MAX, DIAL_BACKOFF_MIN, HANDSHAKE_TIMEOUT, PEERS_MAX
+from sroamd.constants import PEERS_MAX, REDIAL_LATER
 from sroamd.core.events import Event, PeerClosed, PeerId
 from sroamd.io.peer_admission import (
     Admission,
     Arrival,
     arrival_interface,
-    endpoint_text,
     host_address,
     note_arrivals,
 )
 from sroamd.io.peer_connection import READ_SIZE, PeerConnection, tune
+from sroamd.io.peer_dialer import Dialer, Endpoint, socket_address
 from sroamd.wire.census import Answer, Question
 from sroamd.wire.flood import Hello, Update, encode, encode_hello, encode_updates
 from sroamd.wire.summary import Summary, Wanted
 
 log = logging.getLogger(__name__)
 
-Endpoint = tuple[str, int]
-
 HALF_OPEN_MAX = 64  # accepted connections whose handshake is awaited
 HALF_OPEN_PER_SOURCE = 8
 ACCEPTED_PER_SOURCE = 4  # a node has one; after a crash its old one may stand beside it until it is noticed
 BACKLOG = 128
-DIAL_JITTER = 0.2
 STOP_GRACE = 0.5  # seconds for what was written last
 
 
@@ -64,10 +61,9 @@ class PeerTransport:
         self._flood = flood
         self._admission = Admission.of(flood, station_interfaces, client_prefixes, gateways)
         self._emit = emit
-        self._rng = rng or random.Random()
         self._ids = count(1)
         self._server: asyncio.Server | None = None
-        self._dialers: dict[Endpoint, asyncio.Task[None]] = {}
+        self._dialer = Dialer(self, rng or random.Random())
         self._connections: dict[PeerId, PeerConnection] = {}  # also those without a handshake, in order of arrival
         self._stopping = False
 
@@ -79,16 +75,14 @@ class PeerTransport:
         if self._flood.listen is not None:
             listener = _listening_socket(*self._flood.listen)
             self._server = await self.loop.create_server(self._accepted, sock=listener, backlog=BACKLOG)
-        self._dial_all()
+        self._dialer.aim(self._flood.peers)
 
     async def stop(self) -> None:
         """Close everything; what the peers have not taken within STOP_GRACE is dropped."""
         self._stopping = True
         if self._server is not None:
             self._server.close()
-        dialers = list(self._dialers.values())
-        for task in dialers:
-            task.cancel()
+        dialers = self._dialer.stop()
         connections = list(self._connections.values())
         for connection in connections:
             connection.finish()
@@ -107,15 +101,12 @@ class PeerTransport:
         gateways: Iterable[IpAddress] = (),
     ) -> None:
         """Take a new configuration: new peers are dialled, whoever may no longer be one is let go. `listen` stays."""
-        removed = set(self._flood.peers) - set(flood.peers)
         self._flood = flood
         self._admission = Admission.of(flood, station_interfaces, client_prefixes, gateways)
-        for endpoint in removed:
-            self._dialers.pop(endpoint).cancel()
         for connection in list(self._connections.values()):
             if connection.arrival is not None and self._admission.refusal(connection.arrival) is not None:
                 connection.abort()
-        self._dial_all()
+        self._dialer.aim(flood.peers)
 
     def send_updates(self, peer: PeerId, updates: tuple[Update, ...], more: bool = False) -> None:
         """With `more` PeerWritable follows as soon as the peer has taken them, never within this call."""
@@ -138,12 +129,12 @@ class PeerTransport:
         if connection is not None:
             connection.send(b"".join(map(encode, messages)), more=False)
 
-    def close(self, peer: PeerId, reason: str) -> None:
-        """Cut; PeerClosed follows. A configured peer is dialled again, after the longest back-off."""
+    def close(self, peer: PeerId, reason: str, redial_after: float = 0.0) -> None:
+        """Cut; PeerClosed follows. What we have dialled is dialled again, then or when another peer is lost."""
         connection = self._connections.get(peer)
         if connection is not None:
             log.info("closing peer %s: %s", connection.name, reason)
-            connection.cut_by_us = True
+            connection.redial_after = redial_after
             connection.abort()
 
     @property
@@ -165,12 +156,17 @@ class PeerTransport:
         if not self._stopping:
             self._emit(event)
 
+    def dialled(self) -> PeerConnection:
+        """One that the dialer is about to make."""
+        return PeerConnection(self, next(self._ids), dialled=True)
+
     def admit(self, connection: PeerConnection, transport: asyncio.BaseTransport) -> bool:
         """Whether a connection that has just been made may go on. Makes room among those that only sit there."""
         sock: socket.socket = transport.get_extra_info("socket")
         remote, local = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
         if self._stopping or remote is None or local is None:
             return False
+        connection.ends = (host_address(local[0]), local[1]), (host_address(remote[0]), remote[1])
         if not connection.dialled:
             arrival = Arrival(host_address(remote[0]), host_address(local[0]), arrival_interface(sock))
             refusal = self._admission.refusal(arrival)
@@ -185,6 +181,9 @@ class PeerTransport:
 
     def promote(self, connection: PeerConnection) -> bool:
         """Whether a connection that has shaken hands may become a peer."""
+        if self._is_oneself(connection):
+            connection.ready = False
+            return False
         if connection.arrival is None:
             return True
         ready = self._accepted_ones(ready=True)
@@ -203,8 +202,24 @@ class PeerTransport:
         """The connection has ended."""
         if self._connections.pop(connection.peer_id, None) is not None and connection.ready:
             self.emit(PeerClosed(connection.peer_id))
+            if not connection.redial_after:
+                self._dialer.wake()
 
     # -- inside
+
+    def _is_oneself(self, connection: PeerConnection) -> bool:
+        """Whether both its ends are in this process. Both are cut, and it is not dialled again for long."""
+        if connection.ends is None:
+            return False
+        other = next((one for one in self._connections.values() if one.ends == connection.ends[::-1]), None)
+        if other is None:
+            return False
+        self.counters["peer.oneself"] += 1
+        for end in (connection, other):
+            end.redial_after = REDIAL_LATER
+            if end is not connection:
+                end.abort()
+        return True
 
     def _accepted(self) -> PeerConnection:
         return PeerConnection(self, next(self._ids), dialled=False)
@@ -225,56 +240,6 @@ class PeerTransport:
             self.counters["peer.refused.half_open"] += 1
             crowded[0].abort()
 
-    def _dial_all(self) -> None:
-        for endpoint in self._flood.peers:
-            if endpoint not in self._dialers:
-                self._dialers[endpoint] = self.loop.create_task(self._keep_dialled(endpoint))
-
-    async def _keep_dialled(self, endpoint: Endpoint) -> None:
-        """For as long as the peer is configured: a connection, or the next attempt within DIAL_BACKOFF_MAX."""
-        delay = 0.0
-        connection: PeerConnection | None = None
-        try:
-            while True:
-                started = self.loop.time()
-                connection = await self._dial(endpoint)
-                if connection is not None:
-                    await connection.lost
-                if connection is not None and connection.cut_by_us:
-                    delay = DIAL_BACKOFF_MAX
-                elif connection is not None and connection.ready and self.loop.time() - started > DIAL_BACKOFF_MAX:
-                    delay = 0.0  # a peer until a moment ago, which may only have restarted
-                else:
-                    delay = min(max(delay * 2, DIAL_BACKOFF_MIN), DIAL_BACKOFF_MAX)
-                await asyncio.sleep(delay * self._rng.uniform(1 - DIAL_JITTER, 1))
-        finally:
-            if connection is not None and not self._stopping:
-                connection.abort()
-
-    async def _dial(self, endpoint: Endpoint) -> PeerConnection | None:
-        host, port = endpoint
-        try:
-            sock, address = _dialling_socket(host, port)
-        except OSError as error:  # the zone's interface is not there
-            self.counters["peer.dial_failed"] += 1
-            log.debug("cannot dial %s: %s", endpoint_text(host, port), error)
-            return None
-        try:
-            async with asyncio.timeout(HANDSHAKE_TIMEOUT):
-                await self.loop.sock_connect(sock, address)
-            connection = PeerConnection(self, next(self._ids), dialled=True)
-            connection.name = endpoint_text(host, port)
-            await self.loop.create_connection(lambda: connection, sock=sock)
-        except OSError as error:  # TimeoutError is one
-            sock.close()
-            self.counters["peer.dial_failed"] += 1
-            log.debug("cannot dial %s: %s", endpoint_text(host, port), str(error) or "no answer")
-            return None
-        except asyncio.CancelledError:
-            sock.close()
-            raise
-        return connection
-
 
 def _listening_socket(host: str, port: int) -> socket.socket:
     family = socket.AF_INET if host_address(host).version == 4 else socket.AF_INET6
@@ -284,24 +249,8 @@ def _listening_socket(host: str, port: int) -> socket.socket:
         if family == socket.AF_INET6:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         note_arrivals(listener)
-        listener.bind(_socket_address(host, port))
+        listener.bind(socket_address(host, port))
     except OSError:
         listener.close()
         raise
     return listener
-
-
-def _dialling_socket(host: str, port: int) -> tuple[socket.socket, tuple[str | int, ...]]:
-    address = _socket_address(host, port)
-    family = socket.AF_INET if len(address) == 2 else socket.AF_INET6
-    sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-    tune(sock)
-    return sock, address
-
-
-def _socket_address(host: str, port: int) -> tuple[str | int, ...]:
-    """Numbers only, so that nothing is ever looked up: (host, port) or (host, port, 0, index of the zone)."""
-    address, zone = host_address(host), host.partition("%")[2]
-    if address.version == 4:
-        return str(address), port
-    return str(address), port, 0, socket.if_nametoindex(zone) if zone else 0

@@ -36,7 +36,7 @@ class End:
         self.last_arrival = 0.0  # of what was sent from here: keeps the order
         self.target: int | None = None  # the node that this end has dialled, and will dial again
         self.backoff = 0.0  # before it dials again if this connection does not last
-        self.cut_by_core = False
+        self.redial_after: float | None = None  # s, if its own core has cut it
         self.born = 0.0
 
     @property
@@ -137,10 +137,10 @@ class Connection:
         for side, parcel in held:
             self._put(side, parcel)
 
-    def close(self, closer: End) -> None:
+    def close(self, closer: End, redial_after: float) -> None:
         """One end closes: it hears so at once, the other after what was sent before."""
         if closer.is_open:
-            closer.cut_by_core = True
+            closer.redial_after = redial_after
             side = self.ends.index(closer)
             self._close_end(closer)
             self._put(side, None)

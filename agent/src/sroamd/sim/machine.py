@@ -258,10 +258,10 @@ class Machine:
                 if peer in self.connections:
                     connection, end = self.connections[peer]
                     connection.send(end, messages)
-            case does.ClosePeer(peer, _reason):
+            case does.ClosePeer(peer, _reason, redial_after):
                 if peer in self.connections:
                     connection, end = self.connections[peer]
-                    connection.close(end)
+                    connection.close(end, redial_after)
             case does.StoreLeases(data, ticket):
                 self.world.checks.claimed(self, data)
                 self.disk.put(data, ticket, self.moment())

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 # Babel finds a dead link, or a new one, in about this time (routing, section 3: 0.4 to 0.8 s with hello 0.2 s).
 BABEL_NOTICES = (0.4, 0.8)
-CUT_DIAL_DELAY = 60.0  # s until a node is dialled again to which there is a better connection, or which is oneself
 RETRANSMISSION = (0.2, 1.0)  # s: TCP sends again what a partition swallowed
 
 
@@ -102,7 +101,7 @@ class Network:
     def _ready(self, end: End, name: str) -> None:
         if end.alive:
             end.machine.connections[end.peer] = (self._connections[end], end)
-            end.machine.deliver(PeerReady(end.peer, name))
+            end.machine.deliver(PeerReady(end.peer, name, dialled=end.target is not None))
 
     def end_closed(self, connection: Connection, end: End) -> None:
         """The transport of one end is told; if it was the one that dialled, it dials again."""
@@ -115,10 +114,8 @@ class Network:
         if machine.connections.pop(end.peer, None) is not None:
             machine.deliver(PeerClosed(end.peer))
         if end.target is not None:
-            if end.cut_by_core:
-                delay = CUT_DIAL_DELAY
-            else:
-                delay = 0.0 if self.time.now - end.born > constants.DIAL_BACKOFF_MAX else end.backoff
+            lasted = self.time.now - end.born
+            delay = end.redial_after or (0.0 if lasted > constants.DIAL_TIMEOUT else end.backoff)
             self._dial_later(machine, machine.process, end.target, delay)
 
     # -- what goes wrong
