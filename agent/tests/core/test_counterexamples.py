@@ -1,4 +1,4 @@
-"""Traces that strand stations under the C daemon's rule (counterexamples CE1 to CE5 of the design), and their like.
+"""Traces that strand stations under the C daemon's rule (flooding, section 2: CE1 to CE9), and their like.
 
 In each: quiet in the end, equal databases, they name the node where the station is, and only that one routes.
 """
@@ -10,6 +10,8 @@ import pytest
 from sroamd.core import effects as do
 from sroamd.core import events as ev
 from sroamd.core.values import RouteKind
+from sroamd.wire.datum import association_key
+from sroamd.wire.flood import Update
 from tests.core.harness import ALICE, Lab, id_of
 
 
@@ -168,8 +170,8 @@ def test_partition_with_a_move_in_each_half() -> None:
     assert_agreed(lab, at=2)
 
 
-def test_ring_carries_each_version_once() -> None:
-    """Counterexample CE6: with the C daemon's rule a ring of four floods for ever."""
+def test_ce6_ring_carries_each_version_once() -> None:
+    """With the C daemon's rule a ring of four floods for ever."""
     lab = Lab(4, links=[(1, 2), (2, 3), (3, 4), (4, 1)])
     for host in lab.hosts:
         host.forget()
@@ -183,6 +185,53 @@ def test_ring_carries_each_version_once() -> None:
     settle(lab)
     owners = {host.owner(ALICE, lab.now) for host in lab.hosts}
     assert owners == {id_of(4)}
+
+
+def test_ce8_lifetime_does_not_echo_over_links_slower_than_a_second() -> None:
+    """A copy that goes round while a second passes everywhere is longer than what is held there by then."""
+    lab = Lab(3, links=[(1, 2), (2, 3), (3, 1)])
+    lab.delay = 1.3
+    lab.join(1, ALICE)
+    lab.wait(60)
+    sent = [u for host in lab.hosts for e in host.all(do.SendUpdates) for u in e.updates if u.key[0] == 2]
+    assert len(sent) <= 6
+    lab.leave(1, ALICE)
+    lab.wait(2000)
+    assert [host.owner(ALICE, lab.now) for host in lab.hosts] == [None] * 3
+
+
+@pytest.mark.parametrize("c_node", [0, 99], ids=["the C node loses the tie", "the C node wins the tie"])
+def test_ce9_relay_with_a_c_neighbour_does_not_duel_with_the_owner(c_node: int) -> None:
+    """The first attempt at mixed fleets: the relay raised a tie at once, above the owner's own claim, for ever."""
+    lab = with_a_lease(2)
+    lab.join(2, ALICE)
+    lab.do(1, ev.PeerReady(9, "C"))
+    lab.wait(1)
+    datum = lab[1].node.database.get(association_key(ALICE))
+    assert datum is not None
+    before = datum.seqno
+    lab.do(1, ev.UpdatesReceived(9, (Update(before, 5000, datum.key, bytes(id_of(c_node))),)))
+    lab.wait(60)
+    now = lab[2].node.database.get(datum.key)
+    assert now is not None
+    assert now.seqno == before + 1
+    assert [host.owner(ALICE, lab.now) for host in lab.hosts] == [id_of(2)] * 2
+    assert disassociated(lab) == []
+
+
+def test_ce9_nothing_is_pushed_back_to_a_c_node_at_equal_seqno() -> None:
+    """It floods its own on to the others when it is told of a tie, and they push back again."""
+    lab = with_a_lease(1)
+    lab.join(1, ALICE)
+    lab.do(1, ev.PeerReady(9, "C"))
+    lab.wait(1)
+    datum = lab[1].node.database.get(association_key(ALICE))
+    assert datum is not None
+    lab[1].forget()
+    lab.do(1, ev.UpdatesReceived(9, (Update(datum.seqno, 5000, datum.key, b""),)))
+    assert lab[1].all(do.SendUpdates) == []
+    lab.do(1, ev.UpdatesReceived(9, (Update(datum.seqno - 1, 5000, datum.key, b""),)))
+    assert [u.seqno for e in lab[1].all(do.SendUpdates) for u in e.updates] == [datum.seqno]
 
 
 def test_events_of_the_daemon_do_not_depend_on_the_order_of_start() -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv6Address
+from ipaddress import IPv4Address, IPv6Address
 
 from sroamd import constants
 from sroamd.core import effects as do
 from sroamd.core import events as ev
+from sroamd.wire.flood import Update
 from sroamd.wire.icmpv6 import RouterSolicitation
 from tests.core.claims import claim, hears, owners, seqno_of
-from tests.core.harness import ALICE, BOB, GATEWAY6, Lab, id_of, mac
+from tests.core.harness import ALICE, BOB, GATEWAY6, Lab, id_of, lease_of, mac
 from tests.core.messages import GATEWAY
 
 LINK_LOCAL = IPv6Address("fe80::107")
@@ -139,6 +140,49 @@ def test_ping_against_another_claim_asks_what_takes_the_keys_of_this_association
     assert lab[1].all(do.SendArpRequest) == [do.SendArpRequest("wlan0", ALICE, GATEWAY, address)]
     asked = lab[1].all(do.SendNeighborSolicitation)
     assert asked == [do.SendNeighborSolicitation("wlan0", ALICE, GATEWAY6, LINK_LOCAL)]
+
+
+def with_leases(lab: Lab, count: int) -> list[IPv4Address]:
+    """So many of Alice's, as peers tell of them."""
+    addresses = [IPv4Address(f"192.0.2.{70 + number}") for number in range(count)]
+    lab.do(1, ev.UpdatesReceived(2, tuple(Update(1, 900, lease_of(each), bytes(ALICE)) for each in addresses)))
+    return addresses
+
+
+def test_ping_asks_at_every_living_address_until_one_answers() -> None:
+    """Two nodes may have given it an address each while they were apart, and it uses the one that is not the lowest."""
+    lab = Lab(2)
+    lab.join(1, ALICE)
+    addresses = with_leases(lab, 3)
+    lab.do(1, ev.UpdatesReceived(2, (Update(2, 0, lease_of(addresses[1]), bytes(ALICE)),)))  # released
+    del lab.really_at[ALICE]
+    hears(lab, 1, claim(1, 2))
+    asked = [request.target for request in lab[1].all(do.SendArpRequest)]
+    assert asked == [addresses[0], addresses[2]]
+    lab.do(1, ev.ProbeAnswered("wlan0", ALICE, ev.Probe.ARP))
+    assert owners(lab) == [id_of(1)] * 2
+
+
+def test_ping_asks_at_a_bounded_number_of_addresses() -> None:
+    lab = Lab(2)
+    lab.join(1, ALICE)
+    addresses = with_leases(lab, 50)
+    del lab.really_at[ALICE]
+    hears(lab, 1, claim(1, 2))
+    asked = [request.target for request in lab[1].all(do.SendArpRequest)]
+    assert asked == addresses[: constants.PING_ADDRESSES_MAX]
+
+
+def test_answer_of_a_kind_that_was_not_asked_for_is_none() -> None:
+    """An acknowledgement that was under way when the claim came, from a radio that answers every access point."""
+    lab = Lab(2)
+    lab.join(1, ALICE)
+    with_leases(lab, 1)
+    del lab.really_at[ALICE]
+    hears(lab, 1, claim(1, 2))
+    lab.do(1, ev.ProbeAnswered("wlan0", ALICE, ev.Probe.POLL))
+    lab.do(1, ev.ProbeAnswered("wlan0", ALICE, ev.Probe.NEIGHBOR))
+    assert lab[1].owner(ALICE, lab.now) == id_of(2)
 
 
 def test_link_local_address_of_a_station_that_left_is_forgotten() -> None:
