@@ -38,7 +38,7 @@ L3   core/leases           test_stations_are_spread_over_the_pool
 L3   core/leases           test_network_broadcast_gateway_and_excluded_are_never_given
 L4   core/leases           test_requested_address_is_given_when_free
 L5   core/leases           test_of_two_own_addresses_the_requested_or_the_lowest
-L6   core/contest          test_lease_given_twice_while_apart_goes_to_the_larger_mac_and_the_other_station_asks_again
+L6   core/.py              test_lease_given_twice_while_apart_goes_to_the_larger_mac_and_the_other_station_asks_again
 L6   core/dhcp_other       test_r2131_434_release_withdraws_the_route_and_remembers_the_address
 L7   core/node             test_power_loss_of_everybody_loses_no_address
 L8   core/router_advertiser test_it_is_advertised_again_before_half_of_any_lifetime
