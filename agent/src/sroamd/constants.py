@@ -111,10 +111,14 @@ HELLO_INTERVAL = 3.0
 PEER_DEAD_TIME = 10.0
 SILENT_HELLOS = 1.5  # so many intervals without a word, and another connection with the same node is preferred
 HELLO_WAIT = 0.5  # a node of ours says Hello at once, so who has said nothing by then is the C daemon: it gets a dump
-DUMP_BATCH = 500  # updates in one write to a peer; the next batch waits until the peer has taken it
+# Updates in one write to a peer, and octets in one read from it: some milliseconds of work, between which stations are
+# served. The next batch waits until the peer has taken the last.
+DUMP_BATCH = 200
+PEER_READ_SIZE = 4096
+DUMP_LIST_MAX = 2000  # data that are listed at once for a dump; a larger table is walked over, bucket by bucket
 
 # Comparing databases with a peer (docs/protocol.md)
-SUMMARY_MIN = DUMP_BATCH  # data; where neither has more, one write says it all, and sooner than questions could
+SUMMARY_MIN = 500  # data; where neither has more, a few writes say it all, and sooner than questions could
 SUMMARY_RATIO = 2  # where one holds so many times as much as the other, most would be found to differ anyway
 SUMMARY_BATCH = 64  # summaries in one write, at most 17 kB; the next batch waits until the peer has taken it
 # Messages of a peer that are answered: at once two repairs of databases that differ in every bucket (each at most 4369
@@ -133,7 +137,7 @@ REPAIR_INTERVAL_MAX = 3600.0  # ... up to this: a table that is full, say, no re
 # kernel would repeat its first packet ever less often), one that is refused is repeated after DIAL_BACKOFF_MAX.
 DIAL_TIMEOUT = 1.0
 DIAL_BACKOFF_MIN = 0.25
-DIAL_BACKOFF_MAX = 1.25
+DIAL_BACKOFF_MAX = 1.0
 REDIAL_LATER = 60.0  # before a target is dialled again that has turned out to be a twin, oneself, or connected already
 TWIN_MEMORY = 300.0  # so long an operator is told of another node with the same id, after it was last met
 PEERS_MAX = 64
@@ -143,6 +147,9 @@ HANDSHAKE_TIMEOUT = 5.0
 # for ever, 100,000 times a second each (flooding, M4), and would leave no time for stations.
 PEER_RECEIVE_BURST = 8 << 20
 PEER_RECEIVE_RATE = 1 << 18
+# Malformed messages and data of a peer: a mistake now and then does no harm, who says nothing else is cut.
+MALFORMED_BURST = 100
+MALFORMED_RATE = 10.0  # 1/s
 PEER_BUFFER_MAX = 1 << 20  # octets not yet taken by a peer, beyond which it is cut and resynchronised
 
 # The census (sroamctl check). It is a convenience: whatever does not fit into these limits is dropped and counted.

@@ -107,8 +107,9 @@ def test_dump_goes_in_batches_each_when_the_last_is_taken() -> None:
     while batches[-1].more:
         (batch,) = [e for e in lab.do(1, ev.PeerWritable(SOMEBODY)) if isinstance(e, do.SendUpdates)]
         batches.append(batch)
-    assert [(len(b.updates), b.more) for b in batches] == [(500, True), (500, True), (11, False)]
-    assert len(keys([u for batch in batches for u in batch.updates])) == 1011
+    size = constants.DUMP_BATCH
+    assert [(len(b.updates), b.more) for b in batches] == [(size, True), (size, True), (11, False)]
+    assert len(keys([u for batch in batches for u in batch.updates])) == 2 * size + 11
 
 
 def test_change_during_a_dump_is_not_lost() -> None:
@@ -229,3 +230,26 @@ def test_r3_tie_that_we_have_decided_ourselves_is_not_raised() -> None:
     lab.join(1, mac(0))
     lab.wait(60)
     assert seqno(lab) == 6
+
+
+# -- nonsense
+
+
+def test_peer_whose_data_do_not_fit_their_keys_is_closed_after_a_while_and_the_rest_is_taken() -> None:
+    lab = node()
+    connect(lab, SOMEBODY)
+    nonsense = replace(claim(5, 9), value=b"short")
+    assert says(lab, SOMEBODY, *[nonsense] * constants.MALFORMED_BURST) == []
+    effects = says(lab, SOMEBODY, nonsense, nonsense, claim(5, 9))
+    closed = [(e.peer, e.redial_after) for e in effects if isinstance(e, do.ClosePeer)]
+    assert closed == [(SOMEBODY, constants.REDIAL_LATER)]
+    assert lab[1].owner(mac(0), lab.now) == id_of(9)
+    assert lab[1].node.counters["flood.malformed-datum"] == constants.MALFORMED_BURST + 2
+
+
+def test_mistake_now_and_then_does_no_harm() -> None:
+    lab = node()
+    connect(lab, SOMEBODY)
+    for _ in range(3 * constants.MALFORMED_BURST):
+        lab.now += 1 / constants.MALFORMED_RATE
+        assert says(lab, SOMEBODY, replace(claim(5, 9), value=b"short")) == []

@@ -74,8 +74,7 @@ def test_small_databases_are_simply_sent() -> None:
 def full(lab: Lab) -> int:
     """More than is small. Returns how many data that is."""
     connect(lab, ANOTHER)
-    for start in range(0, 1000, 500):
-        says(lab, ANOTHER, *(claim(0, 8, start + number) for number in range(500)))
+    says(lab, ANOTHER, *(claim(0, 8, number) for number in range(1000)))
     return lab[1].node.database.alive
 
 
@@ -151,6 +150,14 @@ def test_changes_do_not_wait_for_the_peers_hello() -> None:
     assert association_key(ALICE) in keys(sent_to(lab.join(1, ALICE), SOMEBODY))
 
 
+@pytest.fixture(params=["listed", "walked over"])
+def dumped(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Small tables are dumped by a list of their keys, large ones by a walk over the buckets."""
+    monkeypatch.setattr(constants, "DUMP_LIST_MAX", 10_000 if request.param == "listed" else 0)
+    return str(request.param)
+
+
+@pytest.mark.usefixtures("dumped")
 def test_changes_go_ahead_of_a_dump() -> None:
     lab = node()
     full(lab)
@@ -159,6 +166,28 @@ def test_changes_go_ahead_of_a_dump() -> None:
     assert sent_to(lab.do(1, ev.PeerWritable(SOMEBODY)), SOMEBODY)[0].key == association_key(ALICE)
 
 
+@pytest.mark.usefixtures("dumped")
+def test_everything_alive_is_dumped_once_and_associations_first() -> None:
+    lab = node()
+    full(lab)
+    for number in range(100):
+        lab.join(1, mac(number))
+        lab.lease(1, mac(number))
+        if number % 3 == 0:
+            lab.leave(1, mac(number))
+    says(lab, ANOTHER, *(Update(1, 1, bytes((0, 192, 0, 2, number)), mac(5)) for number in range(250, 255)))
+    lab.now += 2
+    sent = sent_to(greet(lab, digest=NOTHING), SOMEBODY)
+    while rest := sent_to(lab.do(1, ev.PeerWritable(SOMEBODY)), SOMEBODY):
+        sent += rest
+    alive = {datum.key for datum in lab[1].node.database if datum.expires_at > lab.now}
+    assert len(alive) > 1000
+    assert sorted(update.key for update in sent) == sorted(alive)
+    kinds = [update.key[0] for update in sent]
+    assert 2 not in kinds[kinds.count(2) :]
+
+
+@pytest.mark.usefixtures("dumped")
 def test_what_the_peer_tells_during_a_dump_is_not_sent_back() -> None:
     lab = node()
     full(lab)

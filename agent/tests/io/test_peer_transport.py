@@ -14,6 +14,7 @@ import pytest
 
 from sroamd.addresses import NodeId
 from sroamd.config import FloodConfig
+from sroamd.constants import MALFORMED_BURST, PEER_READ_SIZE
 from sroamd.core.events import (
     PeerBlocked,
     PeerClosed,
@@ -213,6 +214,32 @@ def test_a_malformed_update_is_counted_and_the_next_one_taken() -> None:
             writer.write(HANDSHAKE + bytes.fromhex("02 03 000000") + encode_update(UPDATE))
             assert (await heard.first(UpdatesReceived)).updates == (UPDATE,)
             assert server.counters["peer.malformed"] == 1
+
+    run(body)
+
+
+def test_a_peer_that_says_nothing_but_nonsense_is_cut_and_not_dialled_at_once() -> None:
+    async def body(clients: Clients) -> None:
+        visits = []
+
+        async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            visits.append(writer)
+            writer.write(HANDSHAKE)
+            with contextlib.suppress(ConnectionError):
+                while True:
+                    writer.write(bytes.fromhex("02 03 000000") * 10 + encode_update(UPDATE))
+                    await writer.drain()
+            writer.close()
+
+        server = await asyncio.start_server(babble, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        async with transport(FloodConfig(peers=(("127.0.0.1", port),))) as (client, answered):
+            await answered.first(PeerClosed)
+            assert client.counters["peer.cut.malformed"] == 1
+            assert MALFORMED_BURST < client.counters["peer.malformed"] < MALFORMED_BURST + PEER_READ_SIZE
+            await asyncio.sleep(1.5)
+            assert len(visits) == 1
+        server.close()
 
     run(body)
 
@@ -428,7 +455,7 @@ def test_a_peer_that_says_too_much_waits_and_nobody_else_does(monkeypatch: pytes
 
             await until(lambda: count() == words)
             took = asyncio.get_running_loop().time() - start
-            assert took >= (len(said) - burst - peer_connection.READ_SIZE) / rate, "it is slowed down"
+            assert took >= (len(said) - burst - PEER_READ_SIZE) / rate, "it is slowed down"
             assert took < len(said) / rate + 1, "and loses nothing"
 
     run(body)

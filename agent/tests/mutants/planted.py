@@ -448,7 +448,7 @@ BUGS = (
         "no-dump",
         "a peer that connects is not told what there is",
         "core/peering.py",
-        "        peer.outbox.dump()\n",
+        "        peer.outbox.dump(self._state.database, now)\n",
         "",
         PEERING,
     ),

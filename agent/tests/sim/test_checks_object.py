@@ -56,7 +56,7 @@ def never_pings(patch: pytest.MonkeyPatch) -> None:
 
 
 def never_dumps(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Peering, "_dump", lambda self, peer_id, peer: None)
+    patch.setattr(Peering, "_dump", lambda self, peer_id, peer, now: None)
     patch.setattr(Repair, "begin", lambda self, peer: None)
 
 

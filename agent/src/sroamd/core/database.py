@@ -82,6 +82,10 @@ class Refused:
     reason: str
 
 
+MALFORMED = Refused("flood.malformed-datum")
+FULL = Refused("flood.database-full")
+EVIDENCE_FULL = Refused("flood.evidence-full")
+
 Outcome = Stale | Same | Refreshed | Inserted | Replaced | Refused
 
 
@@ -140,16 +144,16 @@ class Database:
             try:
                 check_datum(update.key, update.value)
             except DecodeError:
-                return self._refuse("flood.malformed-datum")
+                return self._refuse(MALFORMED)
         life = min(update.lifetime, life_cap(update.key))
         incoming = Datum(update.key, update.seqno, update.value, now + life)
         if held is None:
             if life == 0:
                 return Same()  # an expired version of something forgotten: it must not come back
             if len(self._data) >= self._limit:
-                return self._refuse("flood.database-full")
+                return self._refuse(FULL)
             if update.key[0] == EVIDENCE and len(self.evidence) >= constants.EVIDENCE_MAX:
-                return self._refuse("flood.evidence-full")
+                return self._refuse(EVIDENCE_FULL)
             self._put(incoming, now)
             return Inserted(incoming)
         if held.seqno == incoming.seqno and held.value == incoming.value:
@@ -231,9 +235,9 @@ class Database:
             if not keys:
                 del self._leases_of[datum.value]
 
-    def _refuse(self, reason: str) -> Refused:
-        self.counters[reason] += 1
-        return Refused(reason)
+    def _refuse(self, outcome: Refused) -> Refused:
+        self.counters[outcome.reason] += 1
+        return outcome
 
 
 def is_association(key: bytes) -> bool:

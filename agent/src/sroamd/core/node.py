@@ -19,7 +19,18 @@ from sroamd.core.agenda import Entry, Job
 from sroamd.core.announcements import Announcements
 from sroamd.core.associations import Associations
 from sroamd.core.census import Census
-from sroamd.core.database import Database, Datum, Inserted, Refreshed, Refused, Replaced, Same, Stale, is_lease
+from sroamd.core.database import (
+    MALFORMED,
+    Database,
+    Datum,
+    Inserted,
+    Refreshed,
+    Refused,
+    Replaced,
+    Same,
+    Stale,
+    is_lease,
+)
 from sroamd.core.dhcp_server import DhcpServer
 from sroamd.core.effects import Effect, ForgetLeases, Level, Stop
 from sroamd.core.leases import Leases
@@ -213,8 +224,11 @@ class Node:
     def _merge(self, turn: Turn, peer_id: events.PeerId, peer: Peer, update: Update) -> None:
         outcome = self.database.merge(update, turn.now)
         match outcome:
-            case Same() | Refused():
+            case Same():
                 pass
+            case Refused():
+                if outcome is MALFORMED:
+                    self.peering.said_malformed(turn, peer_id)
             case Inserted(datum) | Refreshed(datum):
                 self._accept(turn, datum, peer_id)
             case Replaced(datum, old, tie):

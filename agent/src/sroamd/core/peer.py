@@ -56,10 +56,14 @@ class Outbox:
         if self._walk is not None:
             self._told.add(key)
 
-    def dump(self) -> None:
+    def dump(self, database: Database, now: float) -> None:
         """Everything that is alive, and tombstones, from the start."""
-        self._walk = 0
         self._told.clear()
+        if len(database) <= constants.DUMP_LIST_MAX:
+            self._walk = None
+            self.owe(datum.key for datum in database if datum.expires_at > now)
+        else:
+            self._walk = 0
 
     def take(self, database: Database, now: float, limit: int) -> list[bytes]:
         """The next keys, at least `limit` of them if there are so many. They count as sent."""
@@ -111,6 +115,7 @@ class Peer:
     heard_at: float
     count: int  # of our data, as our first Hello said
     comparison: Comparison
+    malformed: TokenBucket  # data that do not fit their key type
     dialled: bool  # by this node
     node: NodeId | None = None
     node_name: str = ""

@@ -24,6 +24,7 @@ class Peering:
         self._state = state
         self._repair = Repair(state)
         self.peers: dict[PeerId, Peer] = {}
+        self._concerned: dict[PeerId, Peer] = {}  # who may have to be told something, though nothing has changed
         self._twin: tuple[str, float] | None = None
 
     @property
@@ -40,7 +41,10 @@ class Peering:
     def ready(self, turn: Turn, peer_id: PeerId, name: str, *, dialled: bool) -> None:
         """Handshakes are exchanged. The peer hears of every change from now on, and of the rest when it is known."""
         answers = TokenBucket(constants.SUMMARY_RATE, constants.SUMMARY_BURST, turn.now)
-        self.peers[peer_id] = Peer(name, turn.now, turn.now, self._state.database.alive, Comparison(answers), dialled)
+        malformed = TokenBucket(constants.MALFORMED_RATE, constants.MALFORMED_BURST, turn.now)
+        self.peers[peer_id] = Peer(
+            name, turn.now, turn.now, self._state.database.alive, Comparison(answers), malformed, dialled
+        )
         self._say_hello(turn, peer_id)
         self._state.agenda.set(Job.HELLO_WAIT, peer_id, turn.now + constants.HELLO_WAIT)
         turn.note(Level.INFO, f"peer {name} is connected")
@@ -57,6 +61,7 @@ class Peering:
         peer = self.peers.get(peer_id)
         if peer is not None:
             peer.heard_at = turn.now
+            self._concerned[peer_id] = peer
         return peer
 
     def said_updates(self, turn: Turn, peer_id: PeerId, count: int) -> Peer | None:
@@ -65,8 +70,14 @@ class Peering:
         if peer is not None:
             peer.updates_in += count
             if peer.awaited:
-                self._dump(peer_id, peer)
+                self._dump(peer_id, peer, turn.now)
         return peer
+
+    def said_malformed(self, turn: Turn, peer_id: PeerId) -> None:
+        """A datum that does not fit its key type. Whoever says little else is closed."""
+        peer = self.peers[peer_id]
+        if not peer.malformed.take(turn.now) and not peer.closing:
+            self._close(turn, peer_id, "it says too much that is malformed", constants.REDIAL_LATER)
 
     def learned_from(self, peer_id: PeerId) -> None:
         """It told us something new, so what our databases differ in may be on its way."""
@@ -82,11 +93,11 @@ class Peering:
         if peer.node is None:
             turn.note(Level.INFO, f"peer {peer.name} is node {hello.name!r} ({hello.node_id})")
             peer.node, peer.node_name, peer.repairs = hello.node_id, hello.name, hello.repairs
-            self._synchronise(peer_id, peer, hello)
+            self._synchronise(peer_id, peer, hello, turn.now)
         elif self._repair.is_due(peer, hello, turn.now):
             self._state.database.counters["flood.repairs"] += 1
             if self._repair.needs_dump(peer, hello, turn.now):
-                self._dump(peer_id, peer)
+                self._dump(peer_id, peer, turn.now)
                 turn.note(Level.WARNING, f"peer {peer.name} holds another database; sending it everything")
         self._close_superfluous(turn, peer_id, peer)
 
@@ -97,7 +108,7 @@ class Peering:
 
     def hello_missing(self, turn: Turn, peer_id: PeerId) -> None:
         """A node of ours would have said who it is."""
-        self._dump(peer_id, self.peers[peer_id])
+        self._dump(peer_id, self.peers[peer_id], turn.now)
 
     def hello_due(self, turn: Turn, peer_id: PeerId) -> None:
         peer, dead_time = self.peers[peer_id], self._state.config.flood.dead_time
@@ -113,6 +124,7 @@ class Peering:
     def writable(self, peer_id: PeerId) -> None:
         if peer_id in self.peers:
             self.peers[peer_id].blocked = False
+            self._concerned[peer_id] = self.peers[peer_id]
 
     # -- what is said
 
@@ -127,9 +139,10 @@ class Peering:
         for peer_id, key in turn.owed:
             if peer_id in self.peers:
                 self.peers[peer_id].outbox.add(key)
+        concerned, self._concerned = self.peers if turn.changed else self._concerned, {}
         updates: dict[bytes, Update | None] = {}
-        for peer_id, peer in self.peers.items():
-            if peer.has_mail and not peer.blocked:
+        for peer_id, peer in concerned.items():
+            if peer.has_mail and not peer.blocked and peer_id in self.peers:
                 self._send(turn, peer_id, peer, updates)
 
     def _send(self, turn: Turn, peer_id: PeerId, peer: Peer, updates: dict[bytes, Update | None]) -> None:
@@ -196,22 +209,23 @@ class Peering:
 
     # -- inside
 
-    def _synchronise(self, peer_id: PeerId, peer: Peer, hello: Hello) -> None:
+    def _synchronise(self, peer_id: PeerId, peer: Peer, hello: Hello, now: float) -> None:
         """Its first Hello: both ends come to the same decision, since both know both of the counts that were said."""
         small, large = sorted((peer.count, hello.count))
         if hello.digest == self._state.database.digest:
             self._decided(peer_id, peer)
         elif not hello.repairs or large <= constants.SUMMARY_MIN or small * constants.SUMMARY_RATIO < large:
             if peer.awaited:
-                self._dump(peer_id, peer)
+                self._dump(peer_id, peer, now)
         else:
             self._decided(peer_id, peer)
             if self._state.node_id < hello.node_id:
                 self._repair.begin(peer)
 
-    def _dump(self, peer_id: PeerId, peer: Peer) -> None:
+    def _dump(self, peer_id: PeerId, peer: Peer, now: float) -> None:
         self._decided(peer_id, peer)
-        peer.outbox.dump()
+        self._concerned[peer_id] = peer
+        peer.outbox.dump(self._state.database, now)
         self._state.database.counters["flood.dumps"] += 1
 
     def _decided(self, peer_id: PeerId, peer: Peer) -> None:

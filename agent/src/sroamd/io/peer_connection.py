@@ -6,7 +6,15 @@ import asyncio
 import socket
 from typing import TYPE_CHECKING, cast
 
-from sroamd.constants import HANDSHAKE_TIMEOUT, PEER_BUFFER_MAX, PEER_RECEIVE_BURST, PEER_RECEIVE_RATE
+from sroamd.constants import (
+    HANDSHAKE_TIMEOUT,
+    MALFORMED_BURST,
+    MALFORMED_RATE,
+    PEER_BUFFER_MAX,
+    PEER_RECEIVE_BURST,
+    PEER_RECEIVE_RATE,
+    REDIAL_LATER,
+)
 from sroamd.core.events import Event, PeerBlocked, PeerId, PeerReady, PeerWritable, said_by
 from sroamd.io.peer_admission import Arrival
 from sroamd.wire.cursor import DecodeError
@@ -24,7 +32,6 @@ KEEPALIVE_COUNT = 3
 USER_TIMEOUT = 3.0
 
 HIGH_WATER = 64 * 1024  # octets not yet taken, from which on the core is asked to wait
-READ_SIZE = 32 * 1024  # octets a read: some thousand updates, a few milliseconds of work
 
 
 def tune(connection: socket.socket) -> None:
@@ -35,6 +42,22 @@ def tune(connection: socket.socket) -> None:
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_INTERVAL)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, KEEPALIVE_COUNT)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(USER_TIMEOUT * 1000))
+
+
+class _Allowance:
+    """`burst` at once and `rate` a second in the long run, of something that has happened before it is counted."""
+
+    def __init__(self, rate: float, burst: float, now: float) -> None:
+        self._rate = rate
+        self._burst = burst
+        self._left = burst
+        self._at = now
+
+    def spend(self, amount: float, now: float) -> float:
+        """What is left; negative when it was too much."""
+        self._left = min(self._left + (now - self._at) * self._rate, self._burst) - amount
+        self._at = now
+        return self._left
 
 
 class PeerConnection(asyncio.BufferedProtocol):
@@ -58,8 +81,8 @@ class PeerConnection(asyncio.BufferedProtocol):
         self._deadline: asyncio.TimerHandle | None = None
         self._full = False  # the kernel does not take all that was written
         self._owes_writable = False
-        self._credit = float(PEER_RECEIVE_BURST)  # octets that it may say now
-        self._credited_at = owner.loop.time()
+        self._octets = _Allowance(PEER_RECEIVE_RATE, PEER_RECEIVE_BURST, owner.loop.time())
+        self._malformed = _Allowance(MALFORMED_RATE, MALFORMED_BURST, owner.loop.time())
 
     # -- asyncio's side
 
@@ -88,11 +111,12 @@ class PeerConnection(asyncio.BufferedProtocol):
             self.abort()
             return
         counters["peer.ignored"] += decoder.ignored - ignored
-        counters["peer.malformed"] += decoder.malformed - malformed
+        malformed = decoder.malformed - malformed
+        counters["peer.malformed"] += malformed
         if decoder.handshaken and not self.ready:
             self._become_ready()
         self._tell(messages)
-        self._spend(nbytes)
+        self._spend(nbytes, malformed)
 
     def pause_writing(self) -> None:
         self._full = True
@@ -162,16 +186,18 @@ class PeerConnection(asyncio.BufferedProtocol):
                 return
             self._emit(event)
 
-    def _spend(self, octets: int) -> None:
-        """Let a peer wait that says too much; its words stay in its kernel and ours."""
+    def _spend(self, octets: int, malformed: int) -> None:
+        """Let a peer wait that says too much: its words stay in its kernel and ours. Cut one that talks nonsense."""
         now = self._owner.loop.time()
-        earned = (now - self._credited_at) * PEER_RECEIVE_RATE
-        self._credit = min(self._credit + earned, PEER_RECEIVE_BURST) - octets
-        self._credited_at = now
-        if self._credit < 0 and self._transport is not None and not self.closing:
+        left = self._octets.spend(octets, now)
+        if malformed and self._malformed.spend(malformed, now) < 0:
+            self._owner.counters["peer.cut.malformed"] += 1
+            self.redial_after = REDIAL_LATER
+            self.abort()
+        elif left < 0 and self._transport is not None and not self.closing:
             self._owner.counters["peer.throttled"] += 1
             self._transport.pause_reading()
-            self._owner.loop.call_later(-self._credit / PEER_RECEIVE_RATE, self._transport.resume_reading)
+            self._owner.loop.call_later(-left / PEER_RECEIVE_RATE, self._transport.resume_reading)
 
     def _say_writable(self) -> None:
         if self._owes_writable and not self._full and not self.closing:

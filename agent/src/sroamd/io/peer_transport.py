@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from itertools import count
 
 from sroamd.config import FloodConfig, IpAddress, IpNetwork
-from sroamd.constants import PEERS_MAX, REDIAL_LATER
+from sroamd.constants import PEER_READ_SIZE, PEERS_MAX, REDIAL_LATER
 from sroamd.core.events import Event, PeerClosed, PeerId
 from sroamd.io.peer_admission import (
     Admission,
@@ -23,7 +23,7 @@ from sroamd.io.peer_admission import (
     host_address,
     note_arrivals,
 )
-from sroamd.io.peer_connection import READ_SIZE, PeerConnection, tune
+from sroamd.io.peer_connection import PeerConnection, tune
 from sroamd.io.peer_dialer import Dialer, Endpoint, socket_address
 from sroamd.wire.census import Answer, Question
 from sroamd.wire.flood import Hello, Update, encode, encode_hello, encode_updates
@@ -56,7 +56,7 @@ class PeerTransport:
         rng: random.Random | None = None,
     ) -> None:
         self.counters: Counter[str] = Counter()
-        self.read_buffer = bytearray(READ_SIZE)  # shared: asyncio fills it and tells us within one call
+        self.read_buffer = bytearray(PEER_READ_SIZE)  # shared: asyncio fills it and tells us within one call
         self.loop: asyncio.AbstractEventLoop
         self._flood = flood
         self._admission = Admission.of(flood, station_interfaces, client_prefixes, gateways)
