@@ -173,7 +173,7 @@ class Associations:
         ping = self.pings.answered(interface, station, by)
         if ping is None:
             return
-        if by is Probe.POLL and not self.names_us(station, turn.now):
+        if by is Probe.POLL and (ping.rival is not None or not self.names_us(station, turn.now)):
             if station in self._acknowledged:
                 return
             self._acknowledged.add(station)
