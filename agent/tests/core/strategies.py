@@ -11,7 +11,15 @@ from sroamd.addresses import BROADCAST, NO_MAC, Mac, NodeId
 from sroamd.core import events as ev
 from sroamd.core.values import NextHop, Route, RouteKind, StoredDatum
 from sroamd.wire.census import Answer, Held, Question
-from sroamd.wire.datum import NodeRecord, association_key, ipv4_lease_key, ipv6_lease_key, node_key
+from sroamd.wire.datum import (
+    Evidence,
+    NodeRecord,
+    association_key,
+    evidence_key,
+    ipv4_lease_key,
+    ipv6_lease_key,
+    node_key,
+)
 from sroamd.wire.dhcpv4 import DhcpMessage, MessageType
 from sroamd.wire.flood import Hello, Update
 from sroamd.wire.icmpv6 import RouterSolicitation
@@ -36,11 +44,16 @@ prefixes = st.one_of(
 )
 texts = st.text(max_size=10)
 records = st.builds(NodeRecord, texts, st.none() | ipv4, st.none() | ipv6).map(NodeRecord.encode)
+counts = st.tuples(*3 * [st.integers(0, 70_000)])
+evidence = st.builds(Evidence, node_ids, st.integers(0, 2**33), *2 * [st.integers(0, 70_000)], counts, counts).map(
+    Evidence.encode
+)
 updates = st.one_of(
     st.tuples(ipv4.map(ipv4_lease_key), stations.map(bytes)),
     st.tuples(st.sampled_from([ipv6_lease_key(IPv6Network((n << 64, 64))) for n in (0, 7)]), stations.map(bytes)),
     st.tuples(stations.map(association_key), node_ids.map(bytes) | st.just(b"")),
     st.tuples(node_ids.map(node_key), records | st.just(b"")),
+    st.tuples(st.builds(evidence_key, stations, node_ids), evidence | st.sampled_from((b"", b"\x02later"))),
     st.tuples(st.binary(max_size=12), st.binary(max_size=40)),
 ).flatmap(
     lambda datum: st.builds(

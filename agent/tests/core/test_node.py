@@ -38,7 +38,7 @@ def test_nothing_from_outside_raises(story: list[tuple[ev.Event, float]]) -> Non
             node.handle(ev.Tick(), lab.now)
             again_at = node.next_deadline()
             assert again_at is None or again_at > lab.now, "a Tick leaves something that is due"
-        for topic in ("status", "stations", "database", "peers", "routes"):
+        for topic in ("status", "stations", "database", "peers", "routes", "conflicts"):
             report(node, topic, None, lab.now)
     assert all(prefix.prefixlen in (32, 64) for prefix in node.routes.installed)
     assert node.state.offers <= {datum.key for datum in node.database}

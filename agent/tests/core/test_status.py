@@ -15,7 +15,7 @@ from tests.core.harness import ALICE, BOB, CAROL, Lab, config_of, id_of, lease_o
 from tests.core.messages import decline, release
 from tests.core.strangers import SOMEBODY, connect, hello
 
-TOPICS = ("status", "stations", "database", "peers", "routes")
+TOPICS = ("status", "stations", "database", "peers", "routes", "conflicts")
 
 
 @pytest.fixture
