@@ -68,6 +68,8 @@ class Checks:
 
     def reply_sent(self, ap: Machine, reply: SendDhcp) -> None:
         message = reply.message
+        if ap.runs_c:  # it has no disk, and its promises are worth nothing (L1, L2)
+            return
         self._world.counters[f"DHCP {message.message_type.name}"] += 1
         life = message.lease_time
         if message.message_type is MessageType.OFFER:
@@ -89,7 +91,7 @@ class Checks:
 
     def prefix_advertised(self, ap: Machine, station: Mac, advertisement: RouterAdvertisement) -> None:
         for information in advertisement.prefixes:
-            if information.preferred:
+            if information.preferred and not ap.runs_c:
                 self._granted(ap, information.prefix, station, information.valid)
 
     def _granted(self, ap: Machine, resource: Resource, station: Mac, life: float) -> None:
@@ -179,6 +181,8 @@ class Checks:
         if station.is_clone:
             return
         self._world.counters["stations renumbered"] += 1
+        if self._world.scenario.c_nodes:  # whose promises are broken somewhere
+            return
         now, mac = self._world.time.now, station.mac
         former, present = self._former.get((old, mac)), self._former.get((new, mac))
         has_both = present is not None and present.at < now and present.expires_at > now

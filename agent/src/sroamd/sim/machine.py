@@ -16,6 +16,7 @@ from sroamd.core import effects as does
 from sroamd.core.events import Event, InterfaceChanged, KernelRoutesListed, LeasesLoaded, PeerId, Tick
 from sroamd.core.node import Node
 from sroamd.core.values import RouteKind
+from sroamd.sim.c_node import CNode
 from sroamd.sim.disk import Moment, VirtualDisk
 from sroamd.sim.hostapd import VirtualHostapd
 from sroamd.sim.kernel import VirtualKernel
@@ -24,6 +25,7 @@ from sroamd.sim.link import Connection, End
 if TYPE_CHECKING:
     from sroamd.sim.world import World
 
+Agent = Node | CNode
 INTERFACE = "wlan0"
 SPIN_MAX = 1000  # handled timers at one instant, beyond which the node spins
 
@@ -34,6 +36,8 @@ class Spinning(Exception):
 
 class Machine:
     """Its clock runs at `rate` of the world's time. `service`: how long it takes over one event, when it is slow."""
+
+    runs_c = False  # the C daemon in place of an agent of ours
 
     def __init__(
         self, world: World, index: int, config: Config, dials: tuple[int, ...], node_id: NodeId, rate: float, seed: int
@@ -56,7 +60,7 @@ class Machine:
         self.kernel = VirtualKernel(time, lambda prefix, kind: world.route_changed(self, prefix, kind))
         self.hostapd = VirtualHostapd(time, Random(self._rng.getrandbits(64)), INTERFACE) if config.interfaces else None
         self.connections: dict[PeerId, tuple[Connection, End]] = {}
-        self.node: Node | None = None
+        self.node: Agent | None = None
         self.process = 0
         self.powered = False
         self.started_at = 0.0  # of the agent's present life, in the world's time
@@ -114,7 +118,7 @@ class Machine:
             self.hostapd.attach(self.deliver)
         self.world.network.start(self)
 
-    def _new_agent(self, rng: Random) -> Node:
+    def _new_agent(self, rng: Random) -> Agent:
         """What decides on this machine. Another kind of machine has another agent."""
         return Node(self.config, self.node_id, rng)
 

@@ -41,6 +41,13 @@ class Result:
 
 def run(seed: int, scenario: Scenario, say: Callable[[str], None] | None = None) -> Result:
     """`say` gets every line of the trace. Does not raise: what the nodes raise is a violation too."""
+    return simulate(seed, scenario, settle, say)
+
+
+def simulate(
+    seed: int, scenario: Scenario, settling: Callable[[World], None], say: Callable[[str], None] | None = None
+) -> Result:
+    """As `run`, with other questions at the end."""
     world = World(seed, scenario, say)
     try:
         world.power_on_all()
@@ -48,7 +55,7 @@ def run(seed: int, scenario: Scenario, say: Callable[[str], None] | None = None)
         trouble.plan()
         world.time.run(scenario.duration)
         trouble.stop()
-        settle(world)
+        settling(world)
     except (Endless, Spinning) as error:
         world.checks.violated("comes to rest", str(error))
     except Exception:
@@ -73,24 +80,30 @@ def result_of(world: World) -> Result:
 def settle(world: World) -> None:
     """Let the world come to rest from now on, and ask it everything that must hold then; see `world.checks`."""
     stopped_at = world.time.now
-    while not world.network.joined and world.time.now < stopped_at + JOIN_TIME:
-        world.time.run(world.time.now + 0.5)
-    if not world.network.joined:
-        world.checks.violated("joins again", f"not all nodes are connected {JOIN_TIME:.0f} s after the trouble")
+    join(world)
     world.time.run(world.time.now + QUIET_TIME)
-    _ask(world, AGREEMENT)
+    ask(world, AGREEMENT)
     sent = world.network.sent
     world.time.run(world.time.now + SILENCE_TIME)
     _check_silence(world, world.network.sent - sent)
     world.time.run(max(world.time.now, stopped_at + SERVICE_TIME))
-    _ask(world, SERVICE)
+    ask(world, SERVICE)
     if world.scenario.last_quiet:
         world.time.run(world.time.now + world.scenario.last_quiet)
         world.checks.disputed.clear()  # by now every station has asked again, and a lost address was refused
-        _ask(world, SERVICE)
+        ask(world, SERVICE)
 
 
-def _ask(world: World, questions: Mapping[str, Callable[[World], list[str]]]) -> None:
+def join(world: World) -> None:
+    """Until all are connected: soon."""
+    stopped_at = world.time.now
+    while not world.network.joined and world.time.now < stopped_at + JOIN_TIME:
+        world.time.run(world.time.now + 0.5)
+    if not world.network.joined:
+        world.checks.violated("joins again", f"not all nodes are connected {JOIN_TIME:.0f} s after the trouble")
+
+
+def ask(world: World, questions: Mapping[str, Callable[[World], list[str]]]) -> None:
     """All of them at a moment when no Update is on its way: a station may renew its lease at any time."""
     for _ in range(100):
         if not world.network.updates_in_flight:

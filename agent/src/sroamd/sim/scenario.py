@@ -72,6 +72,7 @@ class Scenario:
     slow_nodes: int = 0  # for an episode
     service_time: float = 0.003  # of a slow node, mean, for one event
     liars: int = 0  # nodes, beyond `nodes`, that say what they like until the trouble ends
+    c_nodes: int = 0  # at most so many run the C daemon, none linked to another
     budget: int = 3_000_000  # actions of the whole run, beyond which it is endless
 
     @property

@@ -13,6 +13,7 @@ from sroamd.core.events import ConfigReloaded, ForeignRouteFound, StopRequested
 from sroamd.core.values import Prefix, RouteKind
 from sroamd.sim.air import Air
 from sroamd.sim.babel import Babel
+from sroamd.sim.c_machine import CMachine, place
 from sroamd.sim.checks import Checks
 from sroamd.sim.clock import VirtualTime
 from sroamd.sim.machine import INTERFACE, Machine
@@ -42,6 +43,9 @@ class World:
         self.checks = Checks(self)
         self._ids = self._new_rng()
         dials = TOPOLOGIES[scenario.topology](scenario.nodes, self._new_rng())
+        self._c_nodes: frozenset[int] = frozenset()
+        if scenario.c_nodes:
+            self._c_nodes, dials = place(dials, scenario.c_nodes, self._new_rng())
         self.machines = [self._make_machine(index, targets) for index, targets in enumerate(dials)]
         self.network.add(self.machines)
         self.stations = [self._make_station(number) for number in range(scenario.stations)]
@@ -73,7 +77,8 @@ class World:
             dhcp4=Dhcp4Config(lease_time=scenario.lease_time),
         )
         rate = 1 + self.rng.uniform(-scenario.drift, scenario.drift)
-        return Machine(self, index, config, dials, self.new_id(), rate, self.rng.getrandbits(64))
+        kind = CMachine if index in self._c_nodes else Machine
+        return kind(self, index, config, dials, self.new_id(), rate, self.rng.getrandbits(64))
 
     def _make_station(self, number: int) -> Station:
         mac = Mac(bytes((0x02, 0, 0, 0, number >> 8, number & 0xFF)))
