@@ -69,6 +69,9 @@ NODE_CORRECTION_MIN = 5.0
 NODE_CORRECTION_MAX = 600.0
 
 # Merge
+# Beside C nodes, which never forget a version (flooding, M8) and say nothing when they refuse an older one: what is
+# expired stays a floor so long, unless the table is half full, and a station that comes back begins above it.
+C_FLOOR_HOLD = 30 * 86400
 SLACK = 30  # the same version with a longer life counts as a refresh only beyond this: ends every echo
 RAISE_DELAY = 5.0  # before a tie with a C node is broken by a new seqno; far longer than a flood and a ping take
 HOP_COST = 1  # a lifetime loses this much at each hop

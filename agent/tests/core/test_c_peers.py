@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 
 import pytest
 
 from sroamd import constants
 from sroamd.core import effects as do
 from sroamd.core import events as ev
-from sroamd.wire.datum import association_key, ipv4_lease_key
+from sroamd.core.database import Database
+from sroamd.wire.datum import NODE, association_key, ipv4_lease_key
 from sroamd.wire.flood import Update
 from tests.core.harness import ALICE, Lab, id_of, mac
 from tests.core.strangers import ANOTHER, SOMEBODY, claim, connect, node, says, sent_to
@@ -102,10 +103,66 @@ def test_m5_m10_lifetime_that_grows_without_a_new_seqno_is_taken_once() -> None:
         assert says(lab, OURS, replace(lease, lifetime=again)) == []
 
 
+# -- M8: it never forgets, and refuses an older version without a word (M7)
+
+
 def test_m8_what_c_nodes_never_forget_does_not_come_back() -> None:
     lab = mixed()
     assert says(lab, C, replace(claim(5, 9), lifetime=0), Update(0, 0, LEASE, bytes(ALICE))) == []
-    assert len(lab[1].node.database) == 1, "the node's own record"
+    assert lab[1].node.database.live(KEY, lab.now) is None
+    assert {u.key[0] for u in sent_to(connect(lab, 53, number=7), 53)} == {NODE}, "nobody is told of it"
+
+
+def test_m8_station_that_comes_back_after_long_begins_above_what_a_c_node_remembers() -> None:
+    """Found by simulation: a claim of seqno 0 stops at the C node in the middle of a chain."""
+    lab = mixed()
+    lab.join(1, mac(0))
+    lab.leave(1, mac(0))
+    before = held(lab)[0]
+    lab.wait(constants.TOMBSTONE_LIFE + constants.ASSOCIATION_HOLD + 3600)
+    lab.join(1, mac(0))
+    assert held(lab)[0] == before + 1
+
+
+def test_m8_what_a_c_node_remembers_is_a_floor_for_us_and_for_our_peers() -> None:
+    lab = mixed()
+    says(lab, C, replace(gone(57), lifetime=0))
+    assert sent_to(says(lab, OURS, claim(0, 9)), OURS) == [replace(gone(57), lifetime=0)]
+    lab.join(1, mac(0))
+    assert held(lab) == (58, id_of(1))
+
+
+def test_m8_without_c_nodes_nothing_is_remembered_so_long() -> None:
+    lab = node()
+    connect(lab, OURS)
+    lab.join(1, mac(0))
+    lab.leave(1, mac(0))
+    lab.wait(constants.TOMBSTONE_LIFE + constants.ASSOCIATION_HOLD + 1)
+    assert lab[1].node.database.get(KEY) is None
+    says(lab, OURS, replace(gone(57), lifetime=0))
+    assert lab[1].node.database.get(KEY) is None
+
+
+def test_m8_floors_are_forgotten_in_the_end_and_fill_half_of_the_table_at_most() -> None:
+    database = Database(limit=10)
+    database.beside_c = True
+    for number in range(10):
+        database.merge(replace(claim(5, 9, number), lifetime=0), 0.0)
+    assert len(database) == 6
+    first = association_key(mac(0))
+    assert database.expire(first, constants.ASSOCIATION_HOLD + 1) is None, "there is no room to be generous"
+    assert database.expire(association_key(mac(1)), constants.ASSOCIATION_HOLD + 1) == constants.C_FLOOR_HOLD
+    assert database.expire(association_key(mac(1)), constants.C_FLOOR_HOLD + 1) is None
+
+
+def test_m8_lease_that_meets_its_own_past_goes_on_above_it() -> None:
+    lab = mixed()
+    lab.join(1, ALICE)
+    address = lab.lease(1, ALICE)
+    key = ipv4_lease_key(address)
+    says(lab, C, Update(900, 0, key, bytes(ALICE)))
+    assert held(lab, key) == (901, bytes(ALICE))
+    assert IPv4Network(address) in lab[1].here()
 
 
 def test_m9_no_lifetime_leaves_that_the_c_daemon_would_read_as_past() -> None:

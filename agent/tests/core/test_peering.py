@@ -125,6 +125,7 @@ def test_peer_that_was_blocked_until_all_is_forgotten_gets_the_rest() -> None:
     """More than a batch has vanished from the database; nobody would ever say that the peer can take more."""
     lab = node()
     connect(lab, SOMEBODY, number=None)
+    lab[1].node.database.beside_c = False  # who would remember for a month
     lab.do(1, ev.PeerBlocked(SOMEBODY))
     full(lab, constants.DUMP_BATCH + 10)
     lab.wait(constants.ASSOCIATION_LIFE + constants.ASSOCIATION_HOLD + 10)

@@ -174,6 +174,7 @@ def test_database_names_kinds_keys_and_values(lab: Lab) -> None:
 def test_database_shows_what_is_expired_and_remembered(lab: Lab) -> None:
     address = lab[1].address(ALICE, lab.now)
     assert address is not None
+    lab.leave(1, ALICE)
     lab.do(1, ev.UpdatesReceived(2, (Update(90, 0, ipv4_lease_key(address), bytes(ALICE)),)))
     (entry,) = [entry for entry in ask(lab, "database") if entry["key"] == str(address)]
     assert entry["remaining"] == 0

@@ -28,6 +28,7 @@ LEASES = ("core/test_leases.py", "core/test_dhcp_server.py", "core/test_dhcp_req
 PEERING = ("core/test_peering.py", "core/test_hello.py")
 REPAIR = ("core/test_repair.py",)
 ROUTES = ("core/test_routes.py", "core/test_routes_kernel.py")
+C_PEERS = ("core/test_c_peers.py",)
 FLOOD = ("wire/test_flood.py", "wire/test_robustness.py")
 
 BUGS = (
@@ -493,6 +494,43 @@ BUGS = (
         "        self._pending = data[at - 1 :] if at < end else b''\n        return messages\n",
         FLOOD,
         "T3",
+    ),
+    # -- beside the C daemon
+    Bug(
+        "nobody-is-led-back-into-step",
+        "a C daemon that was refused dials again and reads from the middle of a TLV",
+        "wire/flood.py",
+        "RESYNCHRONISATION = bytes(257)\n",
+        "RESYNCHRONISATION = b''\n",
+        ("io/test_peer_transport.py", "daemon/test_c_daemon.py"),
+        "T1",
+    ),
+    Bug(
+        "endless-ties-put-the-raise-off",
+        "each tie begins its delay anew, so what C daemons flood for ever never ends",
+        "core/node.py",
+        "set_earlier(Job.RAISE,",
+        "set(Job.RAISE,",
+        C_PEERS,
+        "M4",
+    ),
+    Bug(
+        "c-nodes-are-told-of-ties",
+        "a C node that hears of a tie floods its own version to all others, who tell it again",
+        "core/node.py",
+        "                if peer.is_ours or not tie:",
+        "                if peer:",
+        (*C_PEERS, *PEERING),
+        "M3",
+    ),
+    Bug(
+        "forgetful-beside-c",
+        "a claim begins at 0 again, and C nodes, which never forget, refuse it without a word",
+        "core/database.py",
+        "        if self._has_room_for_floors(key):\n            hold = max(hold, constants.C_FLOOR_HOLD)\n",
+        "",
+        C_PEERS,
+        "M8",
     ),
     Bug(
         "oneself-is-a-peer",

@@ -82,11 +82,18 @@ class Refused:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """Over already, and not known; it stays a floor for the order, since a C node holds it."""
+
+    datum: Datum
+
+
 MALFORMED = Refused("flood.malformed-datum")
 FULL = Refused("flood.database-full")
 EVIDENCE_FULL = Refused("flood.evidence-full")
 
-Outcome = Stale | Same | Refreshed | Inserted | Replaced | Refused
+Outcome = Stale | Same | Refreshed | Inserted | Replaced | Remembered | Refused
 
 
 def life_cap(key: bytes) -> int:
@@ -106,6 +113,7 @@ class Database:
         self._data: dict[bytes, Datum] = {}
         self._leases_of: dict[bytes, set[bytes]] = {}
         self._limit = limit
+        self.beside_c = False  # C nodes are near: what is forgotten here is not forgotten there
         self.digests = DigestTree()
         self.evidence: set[bytes] = set()  # keys of that type, expired ones too
         self.counters: Counter[str] = Counter()
@@ -148,6 +156,9 @@ class Database:
         life = min(update.lifetime, life_cap(update.key))
         incoming = Datum(update.key, update.seqno, update.value, now + life)
         if held is None:
+            if life == 0 and self._has_room_for_floors(update.key):
+                self._put(incoming, now)
+                return Remembered(incoming)
             if life == 0:
                 return Same()  # an expired version of something forgotten: it must not come back
             if len(self._data) >= self._limit:
@@ -203,7 +214,10 @@ class Database:
         if datum.expires_at > now:
             return datum.expires_at
         self.digests.discount(key)
-        forget_at = datum.expires_at + hold_time(key)
+        hold = hold_time(key)
+        if self._has_room_for_floors(key):
+            hold = max(hold, constants.C_FLOOR_HOLD)
+        forget_at = datum.expires_at + hold
         if forget_at > now:
             return forget_at
         del self._data[key]
@@ -211,6 +225,10 @@ class Database:
         self.evidence.discard(key)
         self._unindex(datum)
         return None
+
+    def _has_room_for_floors(self, key: bytes) -> bool:
+        """Whether an expired version is worth remembering for the sake of C nodes."""
+        return self.beside_c and key[0] != EVIDENCE and len(self._data) <= self._limit // 2
 
     def _put(self, datum: Datum, now: float) -> None:
         held = self._data.get(datum.key)

@@ -19,6 +19,7 @@ from sroamd.core.database import Datum
 from sroamd.core.effects import Disassociate, Level
 from sroamd.core.leases import Leases
 from sroamd.core.router_advertiser import RouterAdvertiser
+from sroamd.core.seqno import following
 from sroamd.core.turn import State, Turn
 from sroamd.wire.datum import IPV4_LEASE, lease_prefix
 
@@ -36,6 +37,15 @@ class Losses:
         if is_living and Mac(old.value) in self._state.present and new.value != old.value:
             self._lost[old.key] = old
             self._state.agenda.set_earlier(Job.LOSS, old.key, turn.now + constants.LOSS_DELAY)
+
+    def outlived(self, turn: Turn, old: Datum, new: Datum) -> None:
+        """A station's lease has met a version of the same that is much newer and over: somebody remembers it from its
+        last visit, a C node for ever. It goes on above that, or its routes would be gone until it renews. (The very
+        next version, if it is over, is a release.)
+        """
+        is_over = new.expires_at <= turn.now < old.expires_at and new.seqno != following(old.seqno)
+        if is_over and new.value == old.value and Mac(old.value) in self._state.present:
+            self._leases.grant(turn, old.key, Mac(old.value), old.expires_at - turn.now)
 
     def due(self, turn: Turn, key: bytes) -> None:
         old = self._lost.pop(key, None)

@@ -13,7 +13,7 @@ from typing import assert_never
 
 from sroamd.addresses import Mac, NodeId
 from sroamd.config import Config
-from sroamd.constants import OFFER_LIFE, RAISE_DELAY, SYNC_TIME
+from sroamd.constants import C_FLOOR_HOLD, OFFER_LIFE, RAISE_DELAY, SYNC_TIME
 from sroamd.core import events
 from sroamd.core.agenda import Entry, Job
 from sroamd.core.announcements import Announcements
@@ -26,6 +26,7 @@ from sroamd.core.database import (
     Inserted,
     Refreshed,
     Refused,
+    Remembered,
     Replaced,
     Same,
     Stale,
@@ -231,12 +232,16 @@ class Node:
                     self.peering.said_malformed(turn, peer_id)
             case Inserted(datum) | Refreshed(datum):
                 self._accept(turn, datum, peer_id)
+            case Remembered(datum):
+                self.state.agenda.set_earlier(Job.EXPIRE, datum.key, turn.now + C_FLOOR_HOLD)
             case Replaced(datum, old, tie):
                 if is_lease(datum.key):
                     self.losses.lost(turn, old, datum)
                 self.state.agenda.clear(Job.RAISE, datum.key)
                 self._accept(turn, datum, peer_id)
                 self._raise_later(turn, datum, tie)
+                if is_lease(datum.key):
+                    self.losses.outlived(turn, old, datum)
             case Stale(held, tie):
                 if peer.is_ours or not tie:  # the C daemon floods its own on when it is told of a tie, for ever
                     turn.owed.append((peer_id, held.key))

@@ -70,7 +70,7 @@ class Peering:
         if peer is not None:
             peer.updates_in += count
             if peer.awaited:
-                self._dump(peer_id, peer, turn.now)
+                self._is_c(peer_id, peer, turn.now)
         return peer
 
     def said_malformed(self, turn: Turn, peer_id: PeerId) -> None:
@@ -108,7 +108,11 @@ class Peering:
 
     def hello_missing(self, turn: Turn, peer_id: PeerId) -> None:
         """A node of ours would have said who it is."""
-        self._dump(peer_id, self.peers[peer_id], turn.now)
+        self._is_c(peer_id, self.peers[peer_id], turn.now)
+
+    def _is_c(self, peer_id: PeerId, peer: Peer, now: float) -> None:
+        self._state.database.beside_c = True
+        self._dump(peer_id, peer, now)
 
     def hello_due(self, turn: Turn, peer_id: PeerId) -> None:
         peer, dead_time = self.peers[peer_id], self._state.config.flood.dead_time

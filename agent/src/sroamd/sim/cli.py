@@ -6,10 +6,11 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from multiprocessing import Pool
 
+from sroamd.sim.mixed import mixed_of_seed, run_mixed
 from sroamd.sim.run import Result, run
 from sroamd.sim.seeds import of_seed
 from sroamd.sim.walk import show
@@ -33,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for command in (many, one):
         command.add_argument("--nodes", type=int, default=NODES)
         command.add_argument("--stations", type=int, default=STATIONS)
+        command.add_argument("--mixed", action="store_true", help="with C daemons among the nodes")
     stroll = commands.add_parser("walk", help="one station walks through three access points")
     stroll.add_argument("--seed", type=int, default=1)
     options = parser.parse_args(arguments)
@@ -41,16 +43,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.nodes < 2 or options.stations < 1:
         parser.error("at least two nodes and one station")
     if options.command == "replay":
-        return _replay(options.seed, options.nodes, options.stations, options.verbose)
+        return _replay(options.seed, options.nodes, options.stations, options.verbose, mixed=options.mixed)
     seeds = range(options.start, options.start + options.seeds)
-    return _run_many(seeds, options.nodes, options.stations, options.jobs)
+    return _run_many(seeds, options.nodes, options.stations, options.jobs, mixed=options.mixed)
 
 
-def _run_many(seeds: range, nodes: int, stations: int, jobs: int) -> int:
+def _run_many(seeds: range, nodes: int, stations: int, jobs: int, *, mixed: bool = False) -> int:
     failed = []
     began = shown_at = time.perf_counter()
     virtual = 0.0
-    for number, result in enumerate(_results(seeds, nodes, stations, jobs), start=1):
+    for number, result in enumerate(_results(seeds, nodes, stations, jobs, mixed), start=1):
         virtual += result.virtual_time
         if not result.ok:
             failed.append(result.seed)
@@ -69,9 +71,9 @@ def _run_many(seeds: range, nodes: int, stations: int, jobs: int) -> int:
     return 1 if failed else 0
 
 
-def _results(seeds: range, nodes: int, stations: int, jobs: int) -> Iterator[Result]:
+def _results(seeds: range, nodes: int, stations: int, jobs: int, mixed: bool) -> Iterator[Result]:
     """In the order in which they end."""
-    one = partial(run_seed, nodes=nodes, stations=stations)
+    one = partial(run_seed, nodes=nodes, stations=stations, mixed=mixed)
     if jobs < 2 or len(seeds) < 2:
         yield from map(one, seeds)
         return
@@ -79,12 +81,21 @@ def _results(seeds: range, nodes: int, stations: int, jobs: int) -> Iterator[Res
         yield from pool.imap_unordered(one, seeds, CHUNK)
 
 
-def run_seed(seed: int, nodes: int = NODES, stations: int = STATIONS) -> Result:
-    return run(seed, of_seed(seed, nodes, stations))
+def run_seed(
+    seed: int,
+    nodes: int = NODES,
+    stations: int = STATIONS,
+    say: Callable[[str], None] | None = None,
+    *,
+    mixed: bool = False,
+) -> Result:
+    if mixed:
+        return run_mixed(seed, mixed_of_seed(seed, nodes, stations), say)
+    return run(seed, of_seed(seed, nodes, stations), say)
 
 
-def _replay(seed: int, nodes: int, stations: int, verbose: bool) -> int:
-    result = run(seed, of_seed(seed, nodes, stations), print if verbose else None)
+def _replay(seed: int, nodes: int, stations: int, verbose: bool, *, mixed: bool) -> int:
+    result = run_seed(seed, nodes, stations, print if verbose else None, mixed=mixed)
     print(verdict(result))
     return 0 if result.ok else 1
 
@@ -101,5 +112,6 @@ def verdict(result: Result) -> str:
         if (scenario.nodes, scenario.stations) == (NODES, STATIONS)
         else (f" --nodes {scenario.nodes} --stations {scenario.stations}")
     )
-    lines.append(f"  again: PYTHONPATH=agent/src python3 -m sroamd.sim replay --seed {result.seed}{size} -v")
+    mixed = " --mixed" if scenario.c_nodes else ""
+    lines.append(f"  again: PYTHONPATH=agent/src python3 -m sroamd.sim replay --seed {result.seed}{size}{mixed} -v")
     return "\n".join(lines)
