@@ -2,7 +2,7 @@
 
 Each test begins and ends with a fleet that is well and of one mind; what a test breaks, it repairs. Where a test fails,
 the journals of its time are in .reports/e2e/, and their ends in the test's report. E2E_KEEP=1 leaves the fleet up, and
-takes the one that is up already, for whoever writes tests.
+takes the one that is up already, for whoever writes tests; it is another than that of complete runs.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from lab.lab import Lab
 from lab.topology import fleet as topology_of
 from tests.e2e.fleet import APS, MEASURED, OUTSIDER, Fleet
 
-PREFIX = "e2e"
 KEEP = bool(os.environ.get("E2E_KEEP"))
+PREFIX = "e2ekeep" if KEEP else "e2e"
 LOGS = REPOSITORY / ".reports" / "e2e"
 UNITS = ("sroamd", "hostapd", "babeld")
 _TAIL = 40  # lines of a journal in the test's own report
@@ -32,7 +32,7 @@ _TAIL = 40  # lines of a journal in the test's own report
 @pytest.fixture(scope="session")
 def deployed() -> Iterator[Fleet]:
     """The fleet, set up once. Gone afterwards, whatever happens. A second run on this machine waits for the first."""
-    with exclusively(CACHE / "locks" / f"{PREFIX}-session"):
+    with exclusively(CACHE / "locks" / "e2e-session"):
         yield from _fleet()
 
 

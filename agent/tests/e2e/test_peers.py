@@ -9,7 +9,7 @@ from sroamd.constants import PEER_DEAD_TIME
 from tests.e2e.fleet import SETTLED_WITHIN, Fleet, assert_reaches, eventually, tell
 
 TOGETHER_S = 3.0
-BABEL_BACK_S = 2.0  # it is asked as soon as a neighbour is heard again
+BABEL_BACK_S = 3.0  # it is asked as soon as a neighbour is heard again
 
 
 def test_peer_lost_and_found(fleet: Fleet) -> None:
