@@ -12,7 +12,7 @@ def test_a_new_neighbour_is_asked_at_once_and_some_times_more() -> None:
     around = Neighbourhood()
     assert around.heard(THERE, HELLO, 10.0)
     asked = [step / 10 for step in range(100, 160) if around.due(step / 10)]
-    assert asked == [10.0, 10.5, 11.0, 11.5, 12.0, 14.4]
+    assert asked == [10.0, 10.5, 11.0, 11.5, 12.2, 14.4]
 
 
 def test_hellos_in_time_ask_nothing_and_put_nothing_off() -> None:

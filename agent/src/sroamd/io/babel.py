@@ -33,7 +33,7 @@ MISSED_HELLOS = 5  # so many running, and the neighbour may have said something 
 # two seconds old by a clock of whole seconds; so the first five lead to two tables at most. The last is for ways that
 # have become longer: they are believed only when their source has been asked for a new sequence number (section 3.5.1),
 # and now and then that request is lost.
-ASK_AT = (0.0, 0.5, 1.0, 1.5, 2.0, 4.4)
+ASK_AT = (0.0, 0.5, 1.0, 1.5, 2.2, 4.4)
 NEIGHBOURS_MAX = 1024  # of one interface
 RECEIVE_BUFFER = 1 << 18
 DATAGRAM_MAX = 2048
