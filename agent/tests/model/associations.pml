@@ -11,7 +11,7 @@
  *   A1 arrived    a station is authorised here: claim it, also if it is mine already
  *   A2 left       it is not here any more: withdraw, if it is mine
  *   A3 lost       it is here, and the datum has become somebody else's: ping
- *   A4 tie won    it is here and mine, and another claim of the same seqno has lost to mine: ping
+ *   A4 tie won    it is here and mine, and another claim of the same seqno has lost to mine: ping (at an address)
  *   A5 unfounded  it is not here, and the datum names me: withdraw
  *   A6 answered   the ping is answered: claim; not answered: it is not here (hostapd is told), withdraw if it is mine
  *
@@ -281,6 +281,12 @@ inline react(a) {                       /* the datum has changed */
   :: else
   fi
 }
+/* A4 asks nothing where only an acknowledgement could answer. */
+#if defined(NO_ADDRESS) && !defined(POLL_TIES)
+#define ASKS_TIES false
+#else
+#define ASKS_TIES true
+#endif
 inline merge(a, sender) {
   if
   :: !known[a] ->
@@ -307,7 +313,7 @@ inline merge(a, sender) {
 #endif
 #ifndef NO_A4
      if
-     :: conflict && present[a] && MINE(a) -> start_ping(a, (in_value != GONE))
+     :: conflict && in_value != GONE && present[a] && MINE(a) && ASKS_TIES -> start_ping(a, true)
      :: else
      fi
 #else
