@@ -612,7 +612,8 @@ inline compare(a, b) {                  /* a Hello, summary, list or wish has co
 #define NOTHING_DIRTY(a) (!dirty[LINK(a, 0)] && !dirty[LINK(a, 1)] && !(NODES > 2 && dirty[LINK(a, NODES - 1)]))
 /* A copy runs out where its owner is cut off, restarted, or owner no more. */
 #define OWNER(a) (value[a] - 1)
-#define REFRESHED(a) (present[OWNER(a)] && ALIVE(OWNER(a)) && value[OWNER(a)] == value[a] && !is_cut)
+#define APART(i, j) (is_cut && ((i) == NODES - 1) != ((j) == NODES - 1))
+#define REFRESHED(a) (present[OWNER(a)] && ALIVE(OWNER(a)) && value[OWNER(a)] == value[a] && !APART(a, OWNER(a)))
 #define EXPIRE_AT(a) \
   :: expiries < EXPIRIES && ALIVE(a) && !REFRESHED(a) && !IS_C(a) -> d_step { expiries++; ENVIRONMENT; expired[a] = true; \
        printf("AP%d: (%d,AP%d) runs out\n", a + 1, seqno[a], value[a]); react(a) }

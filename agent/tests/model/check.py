@@ -26,6 +26,7 @@ from configurations import CONFIGURATIONS, Configuration, Judged
 HERE = Path(__file__).parent
 DEPTH = 2_000_000  # steps of the longest run that is looked at; beyond it the check would not be complete, and fails
 BITSTATE_BITS = 33  # 1 GB
+BITSTATE_MINUTES = 5  # then it ends with what it has seen
 
 COMPILER = ("gcc", "-w", "-DVECTORSZ=4096")
 COMPILED_FOR = {
@@ -56,7 +57,7 @@ def check(configuration: Configuration, memory_gb: float) -> Result:
         build(configuration, directory, memory_gb)
         command = ["./pan", *RUN_FOR[configuration.judged], f"-m{DEPTH}"]
         if configuration.bitstate:
-            command += [f"-w{BITSTATE_BITS}", "-k3"]
+            command += [f"-w{BITSTATE_BITS}", "-k3", f"-Q{BITSTATE_MINUTES}"]
         report = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False).stdout
         trail = read_trail(configuration, directory) if (directory / "model.pml.trail").exists() else ()
     finally:

@@ -23,7 +23,7 @@ class Configuration:
     """`found`: part of what spin says when it finds the counterexample that is expected; empty: verified is expected.
 
     `steps`: what happens in the counterexample, in this order, perhaps among other things. `bitstate`: states are
-    remembered by their hashes only, so that "no error found" is all that can be said.
+    remembered by their hashes only, and for some minutes, so that "no error found" is all that can be said.
     """
 
     name: str
@@ -117,6 +117,7 @@ SMALL = (
     leases("cut, renewal", "CUTS=1 RENEWALS=1 CONNECTED"),
     leases("a station goes away, renewal", "LEAVES=1 RENEWALS=1 CONNECTED"),
     leases("digests: cut, renewal", "CUTS=1 RENEWALS=1 CONNECTED DIGESTS"),
+    leases("losses settled later, some taken back: cut, renewal", "CUTS=1 RENEWALS=1 RECLAIMS"),
     leases("without its disk, and without SYNC", "WIPES=1 NO_SYNC CONNECTED"),
     leases("ends: cut, renewal", "CUTS=1 RENEWALS=1", judged=Judged.CYCLES),
     Configuration("lifetimes: a refresh ends", "lifetimes", "SLACK=1 HOP_COST=1", Judged.CYCLES),

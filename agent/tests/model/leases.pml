@@ -19,7 +19,8 @@
  * Budgets: CUTS, RESTARTS (with the disk), WIPES (without), RENEWALS, LEAVES (a station goes away), FORGETS.
  * DIGESTS: at connection only what differs in living versions is sent, instead of everything alive.
  * Ablations: NO_GRACE, NO_CONTEST, NO_SYNC, NO_ORDER (a tie is not broken), NO_R2, TOLD_AT_ONCE (an expired lease
- * is acknowledged without a contest). RECLAIMS: who lost an address to a holder that is not here takes it back.
+ * is acknowledged without a contest). RECLAIMS: a loss is settled later; who lost an
+ * address to a holder that is nowhere takes it back.
  * Judged: states without activity (unless UNJUDGED); and with CONNECTED always: nodes whose databases have met since the
  * last cut never give one address to two stations.
  */
@@ -151,7 +152,9 @@ inline merge(a) {
   fi;
   printf("      AP%d receives address %d -> (%d, MAC%d)%s: now (%d, MAC%d)\n", a + 1, in_address, in_seqno, in_mac, kind,
          seqno[x], holder[x]);
+#ifndef RECLAIMS
   lost(a, MAC_AT(a));
+#endif
   x = 0
 }
 #define MEET merged = merged || (!is_cut && len(wire[0]) == 0 && len(wire[1]) == 0)
@@ -291,11 +294,17 @@ inline restart(a, m) {
   fi
 }
 
+#ifdef RECLAIMS
+#define LATER true
+#else
+#define LATER false
+#endif
 #define STATION_STEPS(a, m) \
   :: on[m] && has[m] == 0 && contest[a] == 0 && (settled[a] || KNOWS_IT(a, m)) -> d_step { choose(a, m) } \
   :: on[m] && has[m] > 0 && !sure[m] && contest[a] == 0 && (settled[a] || NAMES(AT(a, HELD(m)), m)) -> d_step { asks_again(a, m) } \
   :: on[m] && has[m] == 0 && contest[a] == 2 -> d_step { contest_over(a, m) } \
   :: !on[m] && contest[a] == 2 -> d_step { contest[a] = 0; chosen[a] = 0 } \
+  :: LOST(a, m) && LATER -> d_step { lost(a, m) } \
   :: on[m] && sure[m] && !known[AT(a, HELD(m))] -> d_step { has[m] = 0; sure[m] = false; printf("MAC%d: runs out\n", m) } \
   :: on[m] && sure[m] && NAMES(AT(a, HELD(m)), m) && renewals < RENEWALS -> d_step { renewals++; \
        printf("MAC%d renews\n", m); publish(a, HELD(m), m) } \
@@ -330,7 +339,7 @@ inline restart(a, m) {
 
 #define SERVED(m) (!on[m] || sure[m])
 #define SILENCE (len(wire[0]) == 0 && len(wire[1]) == 0 && !is_cut && contest[0] == 0 && contest[1] == 0 \
-                 && SERVED(1) && SERVED(2) && KNOWN_IF_ON(0, 1) && KNOWN_IF_ON(1, 2))
+                 && SERVED(1) && SERVED(2) && !LOST(0, 1) && !LOST(1, 2) && KNOWN_IF_ON(0, 1) && KNOWN_IF_ON(1, 2))
 #define KNOWN_IF_ON(a, m) (!on[m] || known[AT(a, HELD(m))])
 #define SAME(i) ((ALIVE(i) && ALIVE(3 + (i)) && seqno[i] == seqno[3 + (i)] && holder[i] == holder[3 + (i)]) \
                  || (!ALIVE(i) || !ALIVE(3 + (i))))
