@@ -85,7 +85,9 @@ def test_the_ring_is_divided_as_the_document_says() -> None:
 
 
 def test_every_type_has_its_row() -> None:
-    messages = {value for module in (flood, summary, census) for name, value in vars(module).items() if name[:4] == "TLV_"}
+    messages = {
+        value for module in (flood, summary, census) for name, value in vars(module).items() if name[:4] == "TLV_"
+    }
     keys = {datum.IPV4_LEASE, datum.IPV6_LEASE, datum.ASSOCIATION, datum.NODE, datum.EVIDENCE}
 
     assert messages == {int(row[0]) for row in rows_of("3") if row[0].isdigit()}
