@@ -171,7 +171,7 @@ def test_id_is_made_once(directory: Path) -> None:
     ids = set()
     for _ in range(3):
         store = Store(directory)
-        ids.add(store.node_id(None))
+        ids.add(store.node_id(()))
         store.close()
 
     assert len(ids) == 1
@@ -182,25 +182,34 @@ def test_id_of_hardware_is_its_eui_64_and_a_copied_image_gets_another(
     directory: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = Store(directory)
-    first = store.node_id(MACHINE)
+    first = store.node_id((MACHINE,))
     assert first == NodeId.parse("00:00:5e:ff:fe:00:53:01")
-    assert store.node_id(MACHINE) == store.node_id(None) == first, "an interface that is late changes nothing"
-    assert store.node_id(OTHER_MACHINE) == NodeId.parse("00:00:5e:ff:fe:00:53:02")
+    assert store.node_id((MACHINE,)) == store.node_id(()) == first, "an interface that is late changes nothing"
+    assert store.node_id((OTHER_MACHINE,)) == NodeId.parse("00:00:5e:ff:fe:00:53:02")
     assert "new id" in caplog.text
+    store.close()
+
+
+def test_id_stays_while_the_machine_has_the_mac_that_was_noted_first(directory: Path) -> None:
+    """Another one may have been plugged in, and come before it."""
+    store = Store(directory)
+    first = store.node_id((MACHINE,))
+    assert store.node_id((OTHER_MACHINE, MACHINE)) == first
+    assert store.node_id((OTHER_MACHINE,)) != first
     store.close()
 
 
 def test_random_id_is_kept_when_the_hardware_shows_up_later(directory: Path) -> None:
     store = Store(directory)
-    first = store.node_id(None)
-    assert store.node_id(MACHINE) == first
-    assert store.node_id(OTHER_MACHINE) != first
+    first = store.node_id(())
+    assert store.node_id((MACHINE,)) == first
+    assert store.node_id((OTHER_MACHINE,)) != first
     store.close()
 
 
 def test_nobody_else_may_read_it(directory: Path) -> None:
     store = Store(directory)
-    store.node_id(None)
+    store.node_id(())
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in [directory, *directory.iterdir()]}
     assert modes.pop("state") == 0o700
     assert set(modes.values()) == {0o600}
@@ -261,7 +270,7 @@ def test_file_that_cannot_be_used_is_moved_aside(
     store = Store(directory)
 
     assert store.load() == ()
-    store.node_id(None)
+    store.node_id(())
     store.close()
     assert (directory / "state.db.corrupt-1").read_bytes() == spoiled
     assert "moved to" in caplog.text

@@ -21,7 +21,7 @@ from sroamd.io.store import Store
 
 async def main():
     store = Store(Path(sys.argv[1]))
-    store.node_id(None)
+    store.node_id(())
     first = len(store.load())
     def stored(event):
         # One write, so that a line is there whole or not at all.
@@ -58,7 +58,7 @@ def test_kill_at_any_moment_loses_no_acknowledged_row(tmp_path: Path) -> None:
         acknowledged = max([acknowledged, *told])
 
         store = Store(tmp_path)
-        ids.add(store.node_id(None))
+        ids.add(store.node_id(()))
         found = {int.from_bytes(datum.key, "big") for datum in store.load()}
         store.close()
         assert set(range(1, acknowledged + 1)) <= found

@@ -66,7 +66,7 @@ class Service:
         self._watch = KernelWatch(names)
         self._store = None if observe else Store(Path(config.node.state_dir))
         self._executor: Executor | Observer | None = None
-        self._runtime = Runtime(Node(config, self._node_id(names), random.Random()), trace=trace)
+        self._runtime = Runtime(Node(config, self._node_id(), random.Random()), trace=trace)
         emit = self._runtime.emit
         flood = replace(config.flood, listen=None) if observe else config.flood
         prefixes, gateways = _stations_side(config)
@@ -98,10 +98,10 @@ class Service:
 
     # -- start and stop
 
-    def _node_id(self, interfaces: list[str]) -> NodeId:
+    def _node_id(self) -> NodeId:
         if self._store is None:
             return NodeId(b"\x02" + os.urandom(7))
-        return self._config.node.id or self._store.node_id(self._watch.burnt_in_mac(interfaces))
+        return self._config.node.id or self._store.node_id(self._watch.burnt_in_macs())
 
     def _make_executor(self) -> Executor | Observer:
         process = Process(later=self._runtime.later, stop=self._runtime.end)

@@ -83,10 +83,11 @@ class KernelWatch:
         link = None if index is None else self._links[index]
         return (link.index, link.mac) if link is not None and link.up and link.mac is not None else None
 
-    def burnt_in_mac(self, names: Iterable[str]) -> Mac | None:
-        """The first MAC among these interfaces that hardware came with."""
-        links = (self._links[index] for name in names if (index := self._index.get(name)) is not None)
-        return next((link.burnt_in for link in links if link.burnt_in is not None), None)
+    def burnt_in_macs(self) -> tuple[Mac, ...]:
+        """The MACs that this machine's hardware came with, those of station interfaces first."""
+        stations = [self._index[name] for name in self._stations if name in self._index]
+        links = [self._links[index] for index in dict.fromkeys([*stations, *sorted(self._links)])]
+        return tuple(dict.fromkeys(link.burnt_in for link in links if link.burnt_in is not None))
 
     def start(self, emit: Callable[[Event], None]) -> None:
         """Emit the station interfaces and our routes as they are, then follow events. Needs a running loop."""

@@ -58,8 +58,8 @@ class Store:
 
     # -- at the start, in the caller's thread
 
-    def node_id(self, machine: Mac | None) -> NodeId:
-        """This node's id; made at the first call ever. `machine`: a MAC burnt into this machine, if it has one."""
+    def node_id(self, machine: tuple[Mac, ...]) -> NodeId:
+        """This node's id; made at the first call ever. `machine`: the MACs burnt into this machine, if it has any."""
         return store_file.node_id(self._connection, machine)
 
     def load(self) -> tuple[StoredDatum, ...]:

@@ -163,20 +163,24 @@ def _sync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
-def node_id(connection: sqlite3.Connection, machine: Mac | None) -> NodeId:
-    """The stored id. A new one at the first start, and where the file was made by another machine: a copied image."""
+def node_id(connection: sqlite3.Connection, machine: tuple[Mac, ...]) -> NodeId:
+    """The stored id. A new one at the first start, and where the file was made by another machine: a copied image.
+
+    `machine`: the MACs burnt into this one. It is the same machine as long as it has the one that was noted first.
+    """
     with closing(connection.execute("SELECT node_id, machine FROM identity")) as cursor:
         row = cursor.fetchone()
+    mac = machine[0] if machine else None
     if row is not None:
         stored, owner = NodeId(row[0]), None if row[1] is None else Mac(row[1])
-        if machine is None or machine == owner:
+        if not machine or owner in machine:
             return stored
         if owner is not None:
-            log.warning("the state directory was made by the machine with MAC %s; this is %s: new id", owner, machine)
-            stored = _new_id(machine)
+            log.warning("the state directory was made by the machine with MAC %s; this is %s: new id", owner, mac)
+            stored = _new_id(mac)
     else:
-        stored = _new_id(machine)
-    connection.execute("INSERT OR REPLACE INTO identity VALUES (1, ?, ?)", (bytes(stored), machine))
+        stored = _new_id(mac)
+    connection.execute("INSERT OR REPLACE INTO identity VALUES (1, ?, ?)", (bytes(stored), mac))
     return stored
 
 

@@ -203,7 +203,7 @@ class StreamDecoder:
         while at < end:
             kind = data[at]
             if kind == TLV_PAD1:
-                at = end - len(data[at:].lstrip(b"\0"))
+                at += 1
                 continue
             if at + _TLV_HEADER > end:
                 break
