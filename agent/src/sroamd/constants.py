@@ -117,7 +117,7 @@ HELLO_WAIT = 0.5  # a node of ours says Hello at once, so who has said nothing b
 # Updates in one write to a peer, and octets in one read from it: some milliseconds of work, between which stations are
 # served. The next batch waits until the peer has taken the last.
 DUMP_BATCH = 200
-PEER_READ_SIZE = 4096
+PEER_READ_SIZE = 2048
 DUMP_LIST_MAX = 2000  # data that are listed at once for a dump; a larger table is walked over, bucket by bucket
 
 # Comparing databases with a peer (docs/protocol.md)

@@ -31,16 +31,18 @@ KEEPALIVE_INTERVAL = 2
 KEEPALIVE_COUNT = 3
 USER_TIMEOUT = 3.0
 
+_TCP_NOTSENT_LOWAT = 25  # linux/tcp.h; Python 3.11 has no name for it
 HIGH_WATER = 64 * 1024  # octets not yet taken, from which on the core is asked to wait
 
 
 def tune(connection: socket.socket) -> None:
-    """Small messages at once, and a silent peer noticed."""
+    """Small messages at once, a silent peer noticed, and what it does not take kept here, where it can be replaced."""
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_INTERVAL)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, KEEPALIVE_COUNT)
+    connection.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, HIGH_WATER)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(USER_TIMEOUT * 1000))
 
 
