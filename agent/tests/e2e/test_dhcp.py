@@ -6,6 +6,7 @@ from ipaddress import ip_address
 
 from scapy.packet import Packet
 
+from lab.errors import execute
 from lab.station import Station
 from lab.walk import addresses
 from tests.e2e.air import SERVER, Ear, answer, dhcp, is_reply, options_of, send
@@ -95,6 +96,28 @@ def test_declined_address_is_nobodys_for_an_hour(fleet: Fleet) -> None:
         assert second != first
         eventually(lambda: assert_declined(fleet, first), SETTLED_WITHIN)
         assert fleet.ask("ap1", "where", second)["station"] == station.mac
+
+
+def test_address_that_a_station_has_set_by_hand_is_offered_to_no_other(fleet: Fleet) -> None:
+    """The real kernel of the station that squats on it answers the probe; the address is nobody's for a while."""
+    squatter, newcomer = fleet.joined(12, "ap1"), fleet.station(INSIDER)
+    newcomer.roam("ap1")
+    with Ear(newcomer) as ear:
+        former = bound(newcomer, ear, xid=20)
+        release = dhcp(newcomer, "release", xid=22, source_ip=former, ciaddr=former, options=(("server_id", SERVER),))
+        send(newcomer, release)
+        eventually(lambda: assert_not_routed(fleet, former), SETTLED_WITHIN)
+        before = fleet.counter("ap1", "dhcp4.squatters")
+        execute(["ip", "-n", squatter.namespace, "addr", "add", f"{former}/32", "dev", "wlan0"])
+        try:
+            other = bound(newcomer, ear, xid=23)
+        finally:
+            execute(["ip", "-n", squatter.namespace, "addr", "del", f"{former}/32", "dev", "wlan0"])
+    assert other != former
+    assert fleet.counter("ap1", "dhcp4.squatters") == before + 1
+    for ap in APS:
+        (held,) = [record for record in fleet.ask(ap, "database") if record["key"] == former]
+        assert held["value"] == "declined"
 
 
 def bound(station: Station, ear: Ear, xid: int) -> str:

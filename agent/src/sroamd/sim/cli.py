@@ -1,4 +1,4 @@
-"""`python3 -m sroamd.sim run | replay | walk`."""
+"""`python3 -m sroamd.sim run | replay | walk | leases`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from multiprocessing import Pool
 
+from sroamd.sim import partitions
 from sroamd.sim.mixed import mixed_of_seed, run_mixed
 from sroamd.sim.run import Result, run
 from sroamd.sim.seeds import of_seed
@@ -37,7 +38,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command.add_argument("--mixed", action="store_true", help="with C daemons among the nodes")
     stroll = commands.add_parser("walk", help="one station walks through three access points")
     stroll.add_argument("--seed", type=int, default=1)
+    twice = commands.add_parser("leases", help="how likely two sides of a partition give out one address twice")
+    twice.add_argument("--trials", type=int, default=partitions.TRIALS, metavar="N")
     options = parser.parse_args(arguments)
+    if options.command == "leases":
+        partitions.show(options.trials, print)
+        return 0
     if options.command == "walk":
         return 0 if show(options.seed, print) else 1
     if options.nodes < 2 or options.stations < 1:
