@@ -21,7 +21,7 @@ QUICK_TESTS := $(wildcard agent/tests molecule/lab/tests roles/sroamd/tests)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup packages preflight pins lint format test-quick test-planted test-model test-e2e test-molecule test-wifi test model sim bench demo demo-down clean
+.PHONY: help setup packages preflight pins lint format test-quick test-planted test-model test-e2e test-molecule test-wifi test model sim scale bench demo demo-down clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -91,6 +91,9 @@ model: ## The models of the protocol, large configurations too (JOBS=2 of MEMORY
 
 sim: ## The seeded simulation of the core, SEEDS=200 of them
 	PYTHONPATH=agent/src $(SYSTEM_PYTHON) -m sroamd.sim run --seeds $(SEEDS)
+
+scale: ## 300 nodes, 30,000 stations, 100 roams/s: when everybody knows, in each topology (an hour, 4 GB; SMALL=1: seconds)
+	PYTHONPATH=agent/src $(SYSTEM_PYTHON) -m sroamd.sim scale $(if $(SMALL),,--full)
 
 bench: ## What decisions and codecs cost on this machine
 	PYTHONPATH=agent/src $(SYSTEM_PYTHON) agent/tests/bench/core_paths.py

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from types import ModuleType
 
 import pytest
+
+from sroamd.sim import topologies
 
 ADDRESSES = {f"n{number}": {"sroamd_router_ipv6": f"fd00:255::{number}"} for number in range(60)}
 
@@ -38,6 +41,30 @@ def test_no_pair_is_connected_twice_and_nobody_has_many_peers(flood: ModuleType,
     assert len(edges) == len(set(edges))
     assert all(len(edge) == 2 for edge in edges)
     assert max((sum(ap in edge for edge in edges) for ap in aps), default=0) <= 4
+
+
+@pytest.mark.parametrize("count", [6, 10, 30, 100, 300])
+def test_without_servers_the_topology_is_the_one_that_the_simulator_measures(flood: ModuleType, count: int) -> None:
+    aps = [f"n{number}" for number in range(count)]
+    measured = topologies.square_root(count)
+    assert {frozenset((f"n{one}", f"n{other}")) for one, other in measured} == set(links(flood, aps, []))
+    assert topologies.hops(count, measured) <= 14
+
+
+@pytest.mark.parametrize("count", [3, 30, 300])
+def test_with_two_servers_the_topology_is_the_one_that_the_simulator_measures(flood: ModuleType, count: int) -> None:
+    nodes = [f"n{number}" for number in range(count)]
+    assert {frozenset((f"n{one}", f"n{other}")) for one, other in topologies.star(count)} == set(
+        links(flood, nodes[:-2], nodes[-2:])
+    )
+
+
+@pytest.mark.parametrize("count", [6, 7, 12, 25])
+def test_without_servers_three_access_points_that_fail_cut_nobody_off(flood: ModuleType, count: int) -> None:
+    aps = [f"n{number}" for number in range(count)]
+    edges = links(flood, aps, [])
+    for lost in combinations(aps[1:], 3):
+        assert reached("n0", [edge for edge in edges if not edge & set(lost)]) == set(aps) - set(lost)
 
 
 def test_with_servers_every_access_point_dials_each_of_them(flood: ModuleType) -> None:

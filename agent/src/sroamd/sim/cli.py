@@ -1,4 +1,4 @@
-"""`python3 -m sroamd.sim run | replay | walk | leases`."""
+"""`python3 -m sroamd.sim run | replay | walk | leases | scale`."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from multiprocessing import Pool
 
-from sroamd.sim import partitions
+from sroamd.sim import partitions, scale
 from sroamd.sim.mixed import mixed_of_seed, run_mixed
 from sroamd.sim.run import Result, run
 from sroamd.sim.seeds import of_seed
+from sroamd.sim.topologies import TOPOLOGIES
 from sroamd.sim.walk import show
 
 NODES, STATIONS = 5, 20
@@ -40,7 +42,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     stroll.add_argument("--seed", type=int, default=1)
     twice = commands.add_parser("leases", help="how likely two sides of a partition give out one address twice")
     twice.add_argument("--trials", type=int, default=partitions.TRIALS, metavar="N")
+    large = commands.add_parser("scale", help="a large fleet in steady roaming: how soon does everybody know?")
+    large.add_argument("--topology", action="append", choices=sorted(TOPOLOGIES), help="default: each of them")
+    large.add_argument("--full", action="store_true", help="300 nodes, 30,000 stations, 100 roams/s: some minutes each")
+    large.add_argument("--nodes", type=int)
     options = parser.parse_args(arguments)
+    if options.command == "scale":
+        return _scale(options.topology or list(TOPOLOGIES), options.full, options.nodes)
     if options.command == "leases":
         partitions.show(options.trials, print)
         return 0
@@ -52,6 +60,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _replay(options.seed, options.nodes, options.stations, options.verbose, mixed=options.mixed)
     seeds = range(options.start, options.start + options.seeds)
     return _run_many(seeds, options.nodes, options.stations, options.jobs, mixed=options.mixed)
+
+
+def _scale(topologies: Sequence[str], full: bool, nodes: int | None) -> int:
+    """Each in a process of its own, since none gives its memory back."""
+    plans = [scale.full(topology) if full else scale.Plan(topology) for topology in topologies]
+    if nodes is not None:
+        plans = [replace(plan, nodes=nodes) for plan in plans]
+    with Pool(1, maxtasksperchild=1) as pool:
+        results = pool.map(scale.measure, plans, chunksize=1)
+    scale.show(results, print)
+    return 0 if all(result.well for result in results) else 1
 
 
 def _run_many(seeds: range, nodes: int, stations: int, jobs: int, *, mixed: bool = False) -> int:

@@ -107,7 +107,7 @@ def _node(pool: IPv4Network | IPv6Network, own: NodeId, ids: list[NodeId], reach
         for each in ids
         if each != own
     ]
-    node.handle(PeerReady(PEER, "peer"), 0.0)
+    node.handle(PeerReady(PEER, "peer", dialled=True), 0.0)
     node.handle(UpdatesReceived(PEER, tuple(records)), 0.0)
     for each in reachable:
         node.handle(NextHopChanged(routers[each], NextHop("bb0", routers[each])), 0.0)
