@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sroamd.addresses import Mac
 from sroamd.constants import LEASE_GRACE, LEASE_HOLD, OFFER_LIFE
+from sroamd.core.database import is_lease
 from sroamd.core.effects import SendDhcp
 from sroamd.core.values import Prefix, StoredDatum
 from sroamd.wire.datum import ipv4_lease_key, ipv6_lease_key, lease_prefix
@@ -115,9 +116,7 @@ class Checks:
     def claimed(self, ap: Machine, data: tuple[StoredDatum, ...]) -> None:
         """What a node stores it believes, before it promises it."""
         for datum in data:
-            prefix = lease_prefix(datum.key)
-            resource = prefix.network_address if isinstance(prefix, IPv4Network) else prefix
-            self._believed(ap, resource, Mac(datum.value), datum.remaining)
+            self._believed(ap, resource_of(datum.key), Mac(datum.value), datum.remaining)
 
     def _believed(self, ap: Machine, resource: Resource, station: Mac, life: float) -> None:
         """Where a node cannot know what another believes or has promised, the two will be in dispute."""
@@ -148,9 +147,10 @@ class Checks:
         """It does not want it."""
         self._declined.add((address, station.mac))
 
-    def lied_about(self, resource: Resource) -> None:
-        """A member of the fleet can take anything from anybody, until it is thrown out."""
-        self.disputed.add(resource)
+    def lied_about(self, key: bytes) -> None:
+        """A member of the fleet can take any address from anybody, until it is thrown out."""
+        if is_lease(key):
+            self.disputed.add(resource_of(key))
 
     def disk_lost(self, machine: Machine) -> None:
         """What a node had granted and told nobody is forgotten with its disk; what others know, they must go by."""
@@ -198,3 +198,9 @@ class Checks:
         """A node without a radio has no stations."""
         if machine.hostapd is None:
             self.violated("routes", f"{machine.name} has no radio and routes {prefix} as if it had")
+
+
+def resource_of(key: bytes) -> Resource:
+    """The address or the /64 that a lease is about."""
+    prefix = lease_prefix(key)
+    return prefix.network_address if isinstance(prefix, IPv4Network) else prefix

@@ -68,7 +68,9 @@ class Trouble:
             machine.service = 0.0
             machine.disk.failing = False
             world.start(machine)
-        world.repair(world.machines)
+        for liar in world.liars:
+            world.kill(liar)
+        world.repair(world.network.machines)
         world.unblock_flooding(world.machines)
         self._wandering.stop()
 

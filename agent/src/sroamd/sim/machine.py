@@ -20,6 +20,7 @@ from sroamd.sim.c_node import CNode
 from sroamd.sim.disk import Moment, VirtualDisk
 from sroamd.sim.hostapd import VirtualHostapd
 from sroamd.sim.kernel import VirtualKernel
+from sroamd.sim.liar import Liar
 from sroamd.sim.link import Connection, End
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ class Machine:
         self.world.network.start(self)
 
     def _new_agent(self, rng: Random) -> Agent:
-        """What decides on this machine. Another kind of machine has another agent."""
+        """What decides on this machine. A subclass has another agent."""
         return Node(self.config, self.node_id, rng)
 
     def _stop(self) -> None:
@@ -311,3 +312,8 @@ class Machine:
                 air.router_advertised(self, station, advertisement)
             case _:
                 assert_never(effect)
+
+
+class LyingMachine(Machine):
+    def _new_agent(self, rng: Random) -> Node:
+        return Liar(self.config, self.node_id, rng, self.world.checks.lied_about)

@@ -36,6 +36,7 @@ class Network:
         self.updates_in_flight = 0
         self.machines: list[Machine] = []
         self.islands: list[int] = []
+        self._honest = 0  # how many of the machines are
         self.blocked: set[int] = set()
         self._rng = rng
         self.mean_delay = scenario.link_delay
@@ -44,9 +45,10 @@ class Network:
         self._peer_ids = count(1)
         self._components: list[tuple[float, tuple[int, ...]]] = []
 
-    def add(self, machines: Sequence[Machine]) -> None:
-        self.machines = list(machines)
-        self.islands = [0] * len(machines)
+    def add(self, machines: Sequence[Machine], liars: Sequence[Machine] = ()) -> None:
+        self.machines = [*machines, *liars]
+        self._honest = len(machines)
+        self.islands = [0] * len(self.machines)
         self._note_components()
 
     def delay(self) -> float:
@@ -243,8 +245,8 @@ class Network:
 
     @property
     def joined(self) -> bool:
-        """Whether all nodes are in one component now."""
-        return len(set(self._components[-1][1])) == 1
+        """Whether all honest nodes are in one component now."""
+        return len(set(self._components[-1][1][: self._honest])) == 1
 
     @property
     def links(self) -> int:

@@ -19,10 +19,12 @@ HOPS_MAX = 16
 
 
 def databases_equal(world: World) -> list[str]:
-    """Byte for byte: key, seqno and value of all that is alive."""
+    """Byte for byte: key, seqno and value of all that is alive. "It is gone" is the same as nothing: tombstones are no
+    part of a digest, and a node that was down while one was flooded may do without.
+    """
     problems = []
     tables = [
-        {datum.key: (datum.seqno, datum.value) for datum in machine.node.database}
+        {datum.key: (datum.seqno, datum.value) for datum in machine.node.database if datum.value}
         for machine in world.machines
         if machine.node is not None
     ]
@@ -31,7 +33,7 @@ def databases_equal(world: World) -> list[str]:
         for machine in world.machines
         if machine.node is not None
         for datum in machine.node.database
-        if datum.expires_at > machine.clock() + ENDS_SOON
+        if datum.value and datum.expires_at > machine.clock() + ENDS_SOON
     }
     for key in sorted(alive):
         versions = [table.get(key) for table in tables]

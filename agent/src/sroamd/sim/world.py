@@ -16,7 +16,7 @@ from sroamd.sim.babel import Babel
 from sroamd.sim.c_machine import CMachine, place
 from sroamd.sim.checks import Checks
 from sroamd.sim.clock import VirtualTime
-from sroamd.sim.machine import INTERFACE, Machine
+from sroamd.sim.machine import INTERFACE, LyingMachine, Machine
 from sroamd.sim.network import Network
 from sroamd.sim.scenario import TOPOLOGIES, Scenario
 from sroamd.sim.station import Station
@@ -47,7 +47,8 @@ class World:
         if scenario.c_nodes:
             self._c_nodes, dials = place(dials, scenario.c_nodes, self._new_rng())
         self.machines = [self._make_machine(index, targets) for index, targets in enumerate(dials)]
-        self.network.add(self.machines)
+        self.liars = [self._make_liar(scenario.nodes + number) for number in range(scenario.liars)]
+        self.network.add(self.machines, self.liars)
         self.stations = [self._make_station(number) for number in range(scenario.stations)]
 
     def _new_rng(self) -> Random:
@@ -77,8 +78,13 @@ class World:
             dhcp4=Dhcp4Config(lease_time=scenario.lease_time),
         )
         rate = 1 + self.rng.uniform(-scenario.drift, scenario.drift)
-        kind = CMachine if index in self._c_nodes else Machine
+        kind = CMachine if index in self._c_nodes else Machine if index < scenario.nodes else LyingMachine
         return kind(self, index, config, dials, self.new_id(), rate, self.rng.getrandbits(64))
+
+    def _make_liar(self, index: int) -> Machine:
+        """It dials one or two of the nodes."""
+        nodes = range(self.scenario.nodes)
+        return self._make_machine(index, tuple(self.rng.sample(nodes, k=min(len(nodes), self.rng.randint(1, 2)))))
 
     def _make_station(self, number: int) -> Station:
         mac = Mac(bytes((0x02, 0, 0, 0, number >> 8, number & 0xFF)))
@@ -120,7 +126,7 @@ class World:
     # -- what can be done
 
     def power_on_all(self) -> None:
-        for machine in self.machines:
+        for machine in (*self.machines, *self.liars):
             machine.power_on()
 
     def walk(self, station: Station, ap: Machine, departure: str = "silent", *, ask_dhcp: bool = True) -> None:
