@@ -13,6 +13,7 @@ from math import isnan
 
 from sroamd import constants
 from sroamd.addresses import Mac
+from sroamd.core.churn import Churn
 from sroamd.core.fingerprints import DigestTree
 from sroamd.core.seqno import MODULUS, following, is_newer
 from sroamd.core.values import StoredDatum
@@ -116,6 +117,7 @@ class Database:
         self.beside_c = False  # C nodes are near: what is forgotten here is not forgotten there
         self.digests = DigestTree()
         self.evidence: set[bytes] = set()  # keys of that type, expired ones too
+        self._churn = Churn()
         self.counters: Counter[str] = Counter()
 
     def __len__(self) -> int:
@@ -175,6 +177,8 @@ class Database:
         tie = held.seqno == incoming.seqno
         if not is_newer(incoming.seqno, incoming.value, held.seqno, held.value):
             return Stale(held, tie)
+        if not self._churn.take(update.key, now):
+            return self._refuse("flood.changes-too-fast")
         self._put(incoming, now)
         return Replaced(incoming, held, tie)
 

@@ -20,7 +20,7 @@ from sroamd.wire.datum import ASSOCIATION, IPV4_LEASE, IPV6_LEASE, NODE, NodeRec
 from sroamd.wire.flood import Update
 from sroamd.wire.summary import DIGEST_SIZE, FAN_OUT, Summary
 
-PAUSE = 1.0  # s, mean, between its lies
+PAUSE = 30.0  # s, mean, between its lies
 LIES_MAX = 10  # at a time, to one peer
 STEPS = (-32768, -5, -1, 0, 0, 1, 1, 2, 5, 1000, 32767, 32768, 40000)
 LIVES = (0, 1, 30, 60, 1800, 5400, 86400, 0x7FFFFFFF, 0xFFFFFFFF)

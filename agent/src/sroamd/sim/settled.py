@@ -81,7 +81,7 @@ def routes_true(world: World) -> list[str]:
                 continue
             for key in machine.node.database.leases_of(station.mac):
                 datum = machine.node.database.get(key)
-                if datum is not None and datum.expires_at > now:
+                if datum is not None and datum.expires_at > now and _can_be_a_stations(machine, key):
                     (desired if datum.expires_at > now + 60 else optional).add(lease_prefix(key))
         here = {prefix for prefix, route in machine.kernel.routes.items() if route.kind is RouteKind.HERE}
         problems += [f"{machine.name} lacks {prefix}" for prefix in sorted(desired - here, key=str)]
@@ -89,6 +89,15 @@ def routes_true(world: World) -> list[str]:
         if machine.node.routes.installed != machine.kernel.routes:
             problems.append(f"{machine.name} believes in other routes than its kernel has")
     return problems
+
+
+def _can_be_a_stations(machine: Machine, key: bytes) -> bool:
+    """Whether it is in a pool: other leases are lies, and nobody announces them."""
+    assert machine.node is not None
+    prefix = lease_prefix(key)
+    if isinstance(prefix, IPv4Network):
+        return machine.node.leases.in_pool(prefix.network_address)
+    return prefix.subnet_of(machine.config.network.ipv6_prefix)
 
 
 def nothing_demoted(world: World) -> list[str]:

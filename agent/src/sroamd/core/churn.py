@@ -1,0 +1,56 @@
+"""How often a datum may be replaced by what peers say: CHURN_BURST times at once, then CHURN_RATE a second.
+
+The order of versions is a circle, so versions that a liar (or a broken memory) has scattered over it can each be newer
+than the one before, for ever: three of them then chase one another through the fleet, and every node adopts and passes
+on each in turn, as fast as links carry them. Nodes that keep to the rules never change a datum so fast (CLAIM_RATE). So
+who hears more is deaf to that datum for CHURN_REST: the copies that are on their way die out, and nobody has anything
+more to say. Where nodes then hold different versions their digests differ, and they compare at leisure (core.repair).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from sroamd.constants import CHURN_BURST, CHURN_RATE, CHURN_REST
+
+INTERVAL = 1 / CHURN_RATE  # seconds a token
+TABLE_SPARE = 1024  # keys before those that have rested are looked for
+
+
+class Account(NamedTuple):
+    """`full_at`: when all tokens are there again, if none is spent."""
+
+    full_at: float
+    deaf_until: float
+
+
+class Churn:
+    """Tokens by key. Who has rested has all of them, and no entry."""
+
+    def __init__(self) -> None:
+        self._accounts: dict[bytes, Account] = {}
+        self._look_at = TABLE_SPARE
+
+    def __len__(self) -> int:
+        return len(self._accounts)
+
+    def take(self, key: bytes, now: float) -> bool:
+        """Whether the datum may be replaced now; if so, it is paid for."""
+        account = self._accounts.get(key)
+        full_at = now
+        if account is None:
+            if len(self._accounts) >= self._look_at:
+                self._forget_the_full(now)
+        elif now < account.deaf_until:
+            return False
+        else:
+            full_at = max(account.full_at, now)
+        if full_at + INTERVAL > now + CHURN_BURST * INTERVAL:
+            self._accounts[key] = Account(now + CHURN_REST, now + CHURN_REST)
+            return False
+        self._accounts[key] = Account(full_at + INTERVAL, now)
+        return True
+
+    def _forget_the_full(self, now: float) -> None:
+        self._accounts = {key: account for key, account in self._accounts.items() if account.full_at > now}
+        self._look_at = 2 * len(self._accounts) + TABLE_SPARE
