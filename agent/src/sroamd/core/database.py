@@ -93,6 +93,7 @@ class Remembered:
 MALFORMED = Refused("flood.malformed-datum")
 FULL = Refused("flood.database-full")
 EVIDENCE_FULL = Refused("flood.evidence-full")
+TOO_FAST = Refused("flood.changes-too-fast")
 
 Outcome = Stale | Same | Refreshed | Inserted | Replaced | Remembered | Refused
 
@@ -178,7 +179,7 @@ class Database:
         if not is_newer(incoming.seqno, incoming.value, held.seqno, held.value):
             return Stale(held, tie)
         if not self._churn.take(update.key, now):
-            return self._refuse("flood.changes-too-fast")
+            return self._refuse(TOO_FAST)
         self._put(incoming, now)
         return Replaced(incoming, held, tie)
 
