@@ -93,11 +93,11 @@ def routes_true(world: World) -> list[str]:
 
 def _can_be_a_stations(machine: Machine, key: bytes) -> bool:
     """Whether it is in a pool: other leases are lies, and nobody announces them."""
-    assert machine.node is not None
-    prefix = lease_prefix(key)
-    if isinstance(prefix, IPv4Network):
-        return machine.node.leases.in_pool(prefix.network_address)
-    return prefix.subnet_of(machine.config.network.ipv6_prefix)
+    prefix, network = lease_prefix(key), machine.config.network
+    if not isinstance(prefix, IPv4Network):
+        return prefix.subnet_of(network.ipv6_prefix)
+    pool, address = network.ipv4_prefix, prefix.network_address
+    return address in pool and address not in (pool.network_address, pool.broadcast_address, network.ipv4_gateway)
 
 
 def nothing_demoted(world: World) -> list[str]:
