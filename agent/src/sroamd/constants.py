@@ -49,6 +49,10 @@ OFFER_LIFE = 60  # a flooded offer, so that two APs do not offer one address; lo
 CONTEST_TIME = 0.1
 # After a start, before anything new is given out: the peers' dump may say whose it is. What is known is served at once.
 SYNC_TIME = 2.0
+# Versions of one station's leases: so many at once, then one in that time. Two versions that exist at one time must lie
+# less than 2^15 apart (core.seqno): (LEASE_LIFE_MAX + LEASE_HOLD) / 30 s = 23,040.
+LEASE_VERSIONS_BURST = 16
+LEASE_VERSION_INTERVAL = 30
 DECLINE_LIFE = 3600  # quarantine of a declined address
 # How a pool is searched. In a pool that is taken by half, 16 steps in a row meet a free place 65535 times of 65536.
 WALK_LONG = 16

@@ -309,7 +309,8 @@ class Lab:
         source_ip = frame.get("source_ip", message.ciaddr)
         before = len(host.replies())
         self.do(host, ev.DhcpReceived(interface, source, source_ip, message))  # type: ignore[arg-type]
-        if message.message_type is MessageType.DISCOVER and len(host.replies()) == before:
+        asked = message.message_type in (MessageType.DISCOVER, MessageType.REQUEST)
+        if asked and len(host.replies()) == before:
             self.wait(CONTEST_TIME)
         return host.replies()[before:]
 

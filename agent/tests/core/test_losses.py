@@ -41,6 +41,7 @@ def apart(*, renewals: int = 0) -> Lab:
         lab.wait(1)
         lease(lab, number, station, SHARED)
     for _ in range(renewals):  # by the smaller MAC only
+        lab.wait(constants.LEASE_VERSION_INTERVAL + 1)
         lab.dhcp(2, renew(SMALLER, SHARED))
     return lab
 

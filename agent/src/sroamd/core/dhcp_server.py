@@ -13,6 +13,7 @@ from ipaddress import IPv4Address
 from sroamd import constants
 from sroamd.addresses import NO_MAC, Mac
 from sroamd.core.agenda import Job
+from sroamd.core.allowance import Allowance
 from sroamd.core.database import Datum
 from sroamd.core.dhcp_options import reply_options
 from sroamd.core.effects import Level, SendDhcp
@@ -37,7 +38,8 @@ class DhcpServer:
         self._leases = leases
         self._probes = probes
         self._tickets = tickets
-        self._contested: dict[Mac, DhcpReceived] = {}  # the DISCOVER of each station whose offer waits
+        self._contested: dict[Mac, DhcpReceived] = {}  # the last message of each station whose answer waits
+        self._versions = Allowance(constants.LEASE_VERSIONS_BURST, constants.LEASE_VERSION_INTERVAL)
         self._declines = Strikes(DECLINES_MAX, constants.DECLINE_LIFE)
         self.counters: Counter[str] = Counter()
 
@@ -87,8 +89,15 @@ class DhcpServer:
         if self._state.database.live(key, turn.now) is not None:
             self._send(turn, event, MessageType.OFFER, address, self._life(event.message))
             return
+        self._offer(turn, event, address, had_it=address == event.message.requested_address)
+
+    def _offer(self, turn: Turn, event: DhcpReceived, address: IPv4Address, *, had_it: bool) -> None:
+        """Flood a choice that is new, and answer when there was time to contest it."""
+        station, key = event.source, ipv4_lease_key(address)
+        if not self._may_publish(station, turn.now):
+            return
         self._leases.report_shortage(turn, IPV4_LEASE)
-        had_it = key in self._state.database.leases_of(station) or address == event.message.requested_address
+        had_it = had_it or key in self._state.database.leases_of(station)
         self._state.offers.add(key)
         self._leases.grant(turn, key, station, constants.OFFER_LIFE, store=False)
         self._probes.ask(turn, key, had_it=had_it)
@@ -98,8 +107,19 @@ class DhcpServer:
     def offer_due(self, turn: Turn, station: Mac) -> None:
         """Nobody has contested it or uses it; or else another one is chosen."""
         event = self._contested.pop(station, None)
-        if event is not None and self._state.present.get(station) == event.interface:
+        if event is None or self._state.present.get(station) != event.interface:
+            return
+        if event.message.message_type is MessageType.REQUEST:
+            self._request(turn, event)
+        else:
             self._discover(turn, event)
+
+    def _may_publish(self, station: Mac, now: float) -> bool:
+        """A station that asks without end must not make a version of its lease, for all nodes and disks, each time."""
+        allowed = self._versions.take(station, now)
+        if not allowed:
+            self.counters["dhcp4.rate-limited"] += 1
+        return allowed
 
     # -- REQUEST, section 4.3.2
 
@@ -129,8 +149,13 @@ class DhcpServer:
             return
         key = ipv4_lease_key(address)
         datum = self._state.database.get(key)
-        if datum is not None and datum.value == station:
-            self._acknowledge(turn, event, address)
+        if station in self._contested:
+            self._contested[station] = event  # what it asked before, it asks no more
+        elif datum is not None and datum.value == station and datum.expires_at > turn.now:
+            self._acknowledge(turn, event, datum, address)
+        elif datum is not None and datum.value == station:
+            # Another node may remember that it was another station's last, if they were apart, and be asked just now.
+            self._offer(turn, event, address, had_it=True)
         elif datum is not None and not self._leases.is_free(key, station, turn.now):
             self._refuse(turn, event, f"{address} belongs to {_holder(datum)}")
         elif turn.now < self._state.settled_at:  # the peers may know better in a moment
@@ -138,18 +163,28 @@ class DhcpServer:
         elif known and (offered := self._leases.choose_address(station, address, turn.now)) != address:
             self._refuse(turn, event, f"{address} was not offered to it, {offered} would be")
         elif known:
-            self._acknowledge(turn, event, address)
+            self._offer(turn, event, address, had_it=True)
         elif (own := self._leases.address_of(station, turn.now)) is not None:
             self._refuse(turn, event, f"{address} is not its address, {own} is")
         else:  # no record: another node may know, and perhaps so shall we in a moment
             self.counters["dhcp4.unknown-client"] += 1
 
-    def _acknowledge(self, turn: Turn, event: DhcpReceived, address: IPv4Address) -> None:
-        life = self._life(event.message)
-        key = ipv4_lease_key(address)
-        self._forget_offers(turn, event.source, but=key)
-        self._state.offers.discard(key)
-        self._leases.grant(turn, key, event.source, life)
+    def _acknowledge(self, turn: Turn, event: DhcpReceived, held: Datum, address: IPv4Address) -> None:
+        """A lease that is hardly older than what is asked for (a roam, a REQUEST that is repeated) stays as it is: that
+        spares all nodes a version, and bounds how fast its seqno advances."""
+        station, life = event.source, self._life(event.message)
+        self._forget_offers(turn, station, but=held.key)
+        remaining = int(held.expires_at - turn.now)
+        is_lease = held.key not in self._state.offers and remaining > constants.OFFER_LIFE
+        if is_lease and remaining >= life - constants.LEASE_VERSION_INTERVAL:
+            life = min(life, remaining)
+        elif self._may_publish(station, turn.now):
+            self._state.offers.discard(held.key)
+            self._leases.grant(turn, held.key, station, life)
+        elif is_lease:
+            life = min(life, remaining)
+        else:
+            return
         self._tickets.wait(turn, partial(self._stored, event, address, life))
 
     def _stored(self, event: DhcpReceived, address: IPv4Address, life: int, turn: Turn) -> None:
@@ -194,8 +229,9 @@ class DhcpServer:
         if datum is None or not is_holder or not self._is_for_us(event.message):
             self.counters["dhcp4.release-ignored"] += 1
             return
-        self._leases.grant(turn, datum.key, event.source, 0)
-        turn.note(Level.INFO, f"station {event.source} released {address}")
+        if self._may_publish(event.source, turn.now):
+            self._leases.grant(turn, datum.key, event.source, 0)
+            turn.note(Level.INFO, f"station {event.source} released {address}")
 
     def _inform(self, turn: Turn, event: DhcpReceived) -> None:
         """Options only, to the address that the client has from elsewhere; no lease is touched."""
