@@ -1,6 +1,8 @@
 # The project's commands. Each is a line or two that a person could type; CI runs the same ones (.ci/run).
 
 SEEDS ?= 200
+FUZZ_INPUTS ?= 1000000
+FUZZ_SEED ?= 1
 
 # Looked up before .venv is put on the PATH: .venv is made from it, and the simulated walk needs nothing else.
 SYSTEM_PYTHON := $(shell command -v python3)
@@ -21,7 +23,7 @@ QUICK_TESTS := $(wildcard agent/tests molecule/lab/tests roles/sroamd/tests)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup packages preflight pins lint format test-quick test-planted test-model test-e2e test-molecule test-wifi test model sim scale bench demo demo-down clean
+.PHONY: help setup packages preflight pins lint format test-quick test-planted test-model test-e2e test-molecule test-wifi test model sim scale fuzz bench demo demo-down clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -94,6 +96,10 @@ sim: ## The seeded simulation of the core, SEEDS=200 of them
 
 scale: ## 300 nodes, 30,000 stations, 100 roams/s: when everybody knows, in each topology (an hour, 4 GB; SMALL=1: seconds)
 	PYTHONPATH=agent/src $(SYSTEM_PYTHON) -m sroamd.sim scale $(if $(SMALL),,--full)
+
+fuzz: ## Hostile input for the flooding port, FUZZ_INPUTS=1000000 of them
+	@PYTHONPATH=agent/src:agent $(SYSTEM_PYTHON) -m tests.fuzz.run --seed $(FUZZ_SEED) \
+	  $(if $(FUZZ_SESSION),--session $(FUZZ_SESSION),--inputs $(FUZZ_INPUTS))
 
 bench: ## What decisions and codecs cost on this machine
 	PYTHONPATH=agent/src $(SYSTEM_PYTHON) agent/tests/bench/core_paths.py

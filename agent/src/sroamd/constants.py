@@ -179,5 +179,10 @@ CHECKS_MAX = 4  # that run at a time
 
 # Tables (what one node may hold; 256 MB of memory)
 DATABASE_MAX = 200_000
+NODES_MAX = 1_024  # records of nodes: three times the largest fleet; what is done for each node must stay bounded
+LEASES_OF_STATION_MAX = 64  # what peers may say of one; it has two, and perhaps some of last week's
+# Data in one of the 4096 buckets of the digest tree. A full database has 49 in each; whoever searches keys that fall
+# into one bucket would make every message about it cost as much as the whole database.
+BUCKET_MAX = 1_024
 STATIONS_MAX = 2_000
 EVENT_QUEUE_MAX = 10_000

@@ -14,7 +14,7 @@ from sroamd.core.ring import Ring
 from sroamd.core.values import NextHop
 from sroamd.wire.datum import ipv4_lease_key, ipv6_lease_key, node_key
 from sroamd.wire.flood import Update
-from tests.core.harness import ALICE, BOB, POOL, POOL6, Lab, id_of, mac, routers_of
+from tests.core.harness import ALICE, POOL, POOL6, Lab, id_of, mac, routers_of
 
 SIDES = ((1, 2), (3, 4))
 
@@ -132,8 +132,8 @@ def test_what_another_station_had_is_given_last_while_its_node_may_be_cut_off() 
     """It may live there, and be renewed there, for all that is known here."""
     lab = halves()
     had = [POOL[number] for number in range(2, 255) if number % 8]
-    for each in had:
-        hold(lab, 1, ipv4_lease_key(each), BOB, life=60)
+    for number, each in enumerate(had):  # of several, for one station can have only so many
+        hold(lab, 1, ipv4_lease_key(each), mac(1000 + number // 32), life=60)
     lab.wait(60 + constants.LEASE_GRACE)
     assert first_of_walk(ALICE) in had
     assert address(lab, 1, ALICE) not in had
@@ -151,10 +151,11 @@ def test_wish_is_granted_only_in_the_part_of_this_side() -> None:
 
 def test_station_keeps_what_it_has_whosever_part_that_is_in() -> None:
     lab = halves()
-    for each in POOL.hosts():
+    for number, each in enumerate(POOL.hosts()):
         if each != POOL[1]:
-            hold(lab, 1, ipv4_lease_key(each), ALICE)
-            assert address(lab, 1, ALICE, str(each)) == each
+            station = mac(1000 + number // 32)  # one can have only so many
+            hold(lab, 1, ipv4_lease_key(each), station)
+            assert address(lab, 1, station, str(each)) == each
 
 
 # -- the ring

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address
+
 import pytest
 
 from sroamd import constants
+from sroamd.addresses import NO_MAC
 from sroamd.core.database import (
     Database,
     Datum,
@@ -17,7 +20,9 @@ from sroamd.core.database import (
     hold_time,
     life_cap,
 )
+from sroamd.core.fingerprints import bucket_of
 from sroamd.core.peering import to_update
+from sroamd.wire.datum import ipv4_lease_key, node_key
 from sroamd.wire.flood import Update
 from tests.core.harness import ALICE, BOB, id_of
 
@@ -225,6 +230,43 @@ def test_expiring_an_unknown_key_is_nothing() -> None:
 
 
 # -- refusals
+
+
+def test_one_station_has_so_many_leases_and_what_is_declined_is_no_station_s() -> None:
+    """Whatever is done for a station is done for each of its leases. Neither new nor changed ones get beyond that."""
+    database, most = Database(), constants.LEASES_OF_STATION_MAX
+    keys = [ipv4_lease_key(IPv4Address("192.0.2.0") + number) for number in range(most + 2)]
+    for key in keys[:most]:
+        assert isinstance(database.merge(Update(0, 60, key, ALICE), NOW), Inserted)
+    assert isinstance(database.merge(Update(0, 60, keys[most], BOB), NOW), Inserted)
+    refused = Refused("flood.leases-full")
+    assert database.merge(Update(1, 60, keys[most], ALICE), NOW) == refused
+    assert database.merge(Update(0, 60, keys[most + 1], ALICE), NOW) == refused
+    assert isinstance(database.merge(Update(1, 60, keys[0], ALICE), NOW), Replaced)
+    for key in keys[: most + 1]:
+        assert isinstance(database.merge(Update(2, 60, key, NO_MAC), NOW), Replaced)
+    assert isinstance(database.merge(Update(2, 60, keys[most + 1], NO_MAC), NOW), Inserted)
+
+
+def test_only_so_many_nodes_are_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "NODES_MAX", 3)
+    database, value = Database(), b"\x03ap9" + bytes(20)
+    keys = [node_key(id_of(number)) for number in range(4)]
+    assert all(isinstance(database.merge(Update(0, 60, key, value), NOW), Inserted) for key in keys[:3])
+    assert database.merge(Update(0, 60, keys[3], value), NOW) == Refused("flood.nodes-full")
+    assert isinstance(database.merge(Update(1, 60, keys[0], value), NOW), Replaced)
+    database.expire(keys[0], NOW + 60 + constants.NODE_HOLD)
+    assert isinstance(database.merge(Update(0, 60, keys[3], value), NOW), Inserted)
+
+
+def test_keys_that_were_searched_for_one_bucket_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "BUCKET_MAX", 5)
+    database = Database()
+    crowd = [key for n in range(1 << 16) if bucket_of(key := b"\xc8" + n.to_bytes(2, "big")) == 7]
+    assert len(crowd) > 5
+    outcomes = [database.merge(Update(0, 60, key, b"v"), NOW) for key in crowd]
+    assert outcomes[5:] == [Refused("flood.bucket-full")] * (len(crowd) - 5)
+    assert len(database) == 5
 
 
 def test_full_database_refuses_new_keys_and_takes_newer_versions() -> None:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from math import isnan
 
 from sroamd import constants
-from sroamd.addresses import Mac
+from sroamd.addresses import NO_MAC, Mac
 from sroamd.core.churn import Churn
-from sroamd.core.fingerprints import DigestTree
+from sroamd.core.fingerprints import DigestTree, bucket_of
 from sroamd.core.seqno import MODULUS, following, is_newer
 from sroamd.core.values import StoredDatum
 from sroamd.wire.cursor import DecodeError
@@ -93,6 +93,9 @@ class Remembered:
 MALFORMED = Refused("flood.malformed-datum")
 FULL = Refused("flood.database-full")
 EVIDENCE_FULL = Refused("flood.evidence-full")
+NODES_FULL = Refused("flood.nodes-full")
+LEASES_FULL = Refused("flood.leases-full")
+BUCKET_FULL = Refused("flood.bucket-full")
 TOO_FAST = Refused("flood.changes-too-fast")
 
 Outcome = Stale | Same | Refreshed | Inserted | Replaced | Remembered | Refused
@@ -118,6 +121,7 @@ class Database:
         self.beside_c = False  # C nodes are near: what is forgotten here is not forgotten there
         self.digests = DigestTree()
         self.evidence: set[bytes] = set()  # keys of that type, expired ones too
+        self._nodes: set[bytes] = set()  # the same
         self._churn = Churn()
         self.counters: Counter[str] = Counter()
 
@@ -164,10 +168,9 @@ class Database:
                 return Remembered(incoming)
             if life == 0:
                 return Same()  # an expired version of something forgotten: it must not come back
-            if len(self._data) >= self._limit:
-                return self._refuse(FULL)
-            if update.key[0] == EVIDENCE and len(self.evidence) >= constants.EVIDENCE_MAX:
-                return self._refuse(EVIDENCE_FULL)
+            full = self._full(incoming)
+            if full is not None:
+                return self._refuse(full)
             self._put(incoming, now)
             return Inserted(incoming)
         if held.seqno == incoming.seqno and held.value == incoming.value:
@@ -178,6 +181,8 @@ class Database:
         tie = held.seqno == incoming.seqno
         if not is_newer(incoming.seqno, incoming.value, held.seqno, held.value):
             return Stale(held, tie)
+        if held.value != incoming.value and self._has_many_leases(incoming):
+            return self._refuse(LEASES_FULL)
         if not self._churn.take(update.key, now):
             return self._refuse(TOO_FAST)
         self._put(incoming, now)
@@ -228,6 +233,7 @@ class Database:
         del self._data[key]
         self.digests.forget(key)
         self.evidence.discard(key)
+        self._nodes.discard(key)
         self._unindex(datum)
         return None
 
@@ -241,6 +247,8 @@ class Database:
             self.digests.hold(datum.key)
             if datum.key[0] == EVIDENCE:
                 self.evidence.add(datum.key)
+            elif datum.key[0] == NODE:
+                self._nodes.add(datum.key)
         elif held.value != datum.value:
             self._unindex(held)
         self._data[datum.key] = datum
@@ -257,6 +265,26 @@ class Database:
             keys.discard(datum.key)
             if not keys:
                 del self._leases_of[datum.value]
+
+    def _full(self, datum: Datum) -> Refused | None:
+        """Which table has no room for a new key."""
+        key = datum.key
+        if len(self._data) >= self._limit:
+            return FULL
+        if key[0] == EVIDENCE and len(self.evidence) >= constants.EVIDENCE_MAX:
+            return EVIDENCE_FULL
+        if key[0] == NODE and len(self._nodes) >= constants.NODES_MAX:
+            return NODES_FULL
+        if self._has_many_leases(datum):
+            return LEASES_FULL
+        if len(self.digests.keys(bucket_of(key))) >= constants.BUCKET_MAX:
+            return BUCKET_FULL
+        return None
+
+    def _has_many_leases(self, datum: Datum) -> bool:
+        if datum.key[0] not in LEASE_TYPES or datum.value == NO_MAC:
+            return False
+        return len(self._leases_of.get(datum.value, ())) >= constants.LEASES_OF_STATION_MAX
 
     def _refuse(self, outcome: Refused) -> Refused:
         self.counters[outcome.reason] += 1

@@ -68,15 +68,22 @@ class Repair:
         return False
 
     def received(self, peer: Peer, messages: Iterable[Summary | Wanted], now: float) -> None:
+        """Each bucket is gone through once for what is said of it in one read, however often that is."""
+        listed: dict[int, Summary] = {}
+        wanted: dict[int, set[bytes]] = {}
         for message in messages:
             if not peer.comparison.answers.take(now):
                 self._state.database.counters["flood.summaries-refused"] += 1
             elif isinstance(message, Wanted):
-                self._deliver(peer, message)
+                wanted.setdefault(message.bucket, set()).update(message.fingerprints)
             elif message.depth < DEPTH:
                 self._descend(peer, message)
             else:
-                self._compare_bucket(peer, message)
+                listed[message.prefix] = message
+        for summary in listed.values():
+            self._compare_bucket(peer, summary)
+        for bucket, fingerprints in wanted.items():
+            self._deliver(peer, bucket, fingerprints)
 
     def take(self, peer: Peer) -> tuple[Summary | Wanted, ...]:
         """What to say to the peer now, of what there is to say."""
@@ -108,9 +115,8 @@ class Repair:
         if missing:
             peer.comparison.wanted[theirs.prefix] = missing
 
-    def _deliver(self, peer: Peer, asked: Wanted) -> None:
-        wanted = frozenset(asked.fingerprints)
-        peer.outbox.owe(key for key, short in self._state.database.digests.counted(asked.bucket) if short in wanted)
+    def _deliver(self, peer: Peer, bucket: int, wanted: set[bytes]) -> None:
+        peer.outbox.owe(key for key, short in self._state.database.digests.counted(bucket) if short in wanted)
 
     def _summary(self, peer: Peer, depth: int, prefix: int) -> Summary:
         digests = self._state.database.digests
