@@ -19,7 +19,7 @@ _LAN_IPV6 = CORRESPONDENT_IPV6.network.network_address + 1
 
 # routing.md section 2, less what concerns stations: this router has none.
 _BABELD = f"""\
-default type wired split-horizon false hello-interval 0.2 update-interval 16
+default type wired split-horizon false hello-interval 0.19 update-interval 16
 smoothing-half-life 0
 redistribute ip {ROUTER_IPV4} ge 32 local allow
 redistribute ip {ROUTER_IPV6} ge 128 local allow

@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from ipaddress import IPv4Address
 
 import pytest
 
@@ -16,7 +17,9 @@ from tests.e2e.netns import Namespace, namespace
 from tests.io.events import until
 
 HELLO = bytes.fromhex("2a02 0008 0406 0000 8682 0014")
-REQUEST = bytes.fromhex("2a02 0004 0902 0000")
+# One for an address, and one for everything: to the neighbour for the peer's, to the own daemon for the node's own.
+FOR_PEER = bytes.fromhex("2a02 000c 0906 0120 0aff0002 0902 0000")
+FOR_OWN = bytes.fromhex("2a02 000c 0906 0120 0aff0001 0902 0000")
 SOON = 0.6
 
 
@@ -37,7 +40,7 @@ class Backbone:
     def run(self, story: Callable[[BabelPrompter], Awaitable[None]], interface: str = "bb0") -> None:
         async def work() -> None:
             with self.here.entered():
-                prompter = BabelPrompter([interface])
+                prompter = BabelPrompter([interface], [IPv4Address("10.255.0.1")], [IPv4Address("10.255.0.2")])
                 prompter.start()
                 try:
                     await story(prompter)
@@ -101,8 +104,9 @@ def test_both_daemons_are_asked_from_babels_port(backbone: Backbone) -> None:
 
     backbone.run(story)
     there, here = received(backbone.neighbour), received(backbone.daemon)
-    assert [packet for packet, _, _ in there] == [REQUEST] * len(ASK_AT)
-    assert [each for each in here if each[0] != HELLO] == there, "the own daemon gets the same, from the same address"
+    assert [packet for packet, _, _ in there] == [FOR_PEER] * len(ASK_AT)
+    here = [each for each in here if each[0] != HELLO]
+    assert here == [(FOR_OWN, *sender) for _, *sender in there], "the own daemon is asked from the same address"
     assert {port for _, _, port in there} == {PORT}
     assert all(source.startswith("fe80::") for _, source, _ in there)
 
@@ -113,6 +117,7 @@ def test_the_daemon_loses_nothing_to_us(backbone: Backbone) -> None:
     async def story(prompter: BabelPrompter) -> None:
         backbone.say_hello()
         await until(lambda: prompter.counters["babel.heard_anew"] == 1, SOON)
+        await until(lambda: prompter.counters["babel.asked"] == 2, SOON)
         ((_, own, _), *_) = received(backbone.neighbour)
         with backbone.there.entered():
             index = socket.if_nametoindex("bb0")

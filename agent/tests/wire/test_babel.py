@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address, IPv6Address
+
 import pytest
 
 from sroamd.wire import babel
@@ -55,8 +57,11 @@ def test_what_is_not_babel_is_refused(octets: bytes) -> None:
         babel.hello_interval(octets)
 
 
-def test_the_request_is_for_everything() -> None:
-    assert babel.encode_request_for_all() == bytes.fromhex("2a02 0004 0902 0000")
+def test_the_requests_are_for_addresses_and_for_everything() -> None:
+    assert babel.encode_requests() == bytes.fromhex("2a02 0004 0902 0000")
+    assert babel.encode_requests([IPv4Address("10.255.0.2"), IPv6Address("fd00:255::2")]) == bytes.fromhex(
+        "2a02 0020 0906 0120 0aff0002 0912 0280 fd000255000000000000000000000002 0902 0000"
+    )
 
 
 def test_a_datagram_goes_from_babels_port_to_babels_port() -> None:

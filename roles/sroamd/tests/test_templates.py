@@ -56,7 +56,7 @@ def test_a_node_name_cannot_break_out_of_its_string(render: Render) -> None:
 def test_babeld_has_the_configuration_that_was_measured(render: Render) -> None:
     lines = [line for line in render("babeld.conf.j2").splitlines() if not line.startswith("#")]
     assert lines == [
-        "default type wired split-horizon false hello-interval 0.2 update-interval 16",
+        "default type wired split-horizon false hello-interval 0.19 update-interval 16",
         "smoothing-half-life 0",
         "kernel-priority 1024",
         "interface bb0",

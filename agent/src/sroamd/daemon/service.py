@@ -36,6 +36,7 @@ from sroamd.io.executor import Executor, Observer, Process
 from sroamd.io.hostapd import HostapdMonitor
 from sroamd.io.notify import Notifier
 from sroamd.io.packet_socket import PacketSockets
+from sroamd.io.peer_admission import host_address
 from sroamd.io.peer_transport import PeerTransport
 from sroamd.io.route_socket import RouteSocket
 from sroamd.io.rtnetlink import KernelWatch
@@ -72,7 +73,7 @@ class Service:
         prefixes, gateways = _stations_side(config)
         self._peers = PeerTransport(flood, names, emit, client_prefixes=prefixes, gateways=gateways)
         self._packets = PacketSockets([] if observe else names, config.network.ipv4_gateway, self._watch.lookup, emit)
-        self._babel = BabelPrompter(() if observe else config.babel.interfaces)
+        self._babel = BabelPrompter(() if observe else config.babel.interfaces, *_router_addresses(config))
         self._routes = None if observe else RouteSocket(self._watch.index_of)
         self._checks = CheckDesk(emit)
         slow = {"check": self._check}
@@ -241,3 +242,10 @@ def _stations_side(config: Config) -> tuple[tuple[IpNetwork, ...], tuple[IpAddre
     """The prefixes and the addresses from which no peer may come."""
     network = config.network
     return (network.ipv4_prefix, network.ipv6_prefix), (network.ipv4_gateway, network.ipv6_gateway)
+
+
+def _router_addresses(config: Config) -> tuple[list[IpAddress], list[IpAddress]]:
+    """This node's own, and those of the peers that it dials."""
+    own = [address for address in (config.node.router_ipv6, config.node.router_ipv4) if address is not None]
+    peers = [host_address(host) for host, _ in config.flood.peers]
+    return list(own), [address for address in peers if not address.is_link_local]

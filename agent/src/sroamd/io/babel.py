@@ -2,9 +2,9 @@
 
 babeld (seen with Debian 12's 1.12.1) does neither: after a link was repaired, or a daemon restarted, each side tells
 the other its routes only in the next periodic update, up to `update-interval` (16 s) later. Until then nodes cannot
-reach each other, and no peer can be dialled. Asked, it answers within some 0.2 s, though not twice within two seconds,
-so it is asked several times. That costs two or three tables for each neighbour, once; a shorter update interval would
-cost a table all the time. RFC 8966 section 3.8.2.1 has nodes ask like this.
+reach each other, and no peer can be dialled. Asked, it answers within some 0.2 s. That costs two or three tables for
+each neighbour, once; a shorter update interval would cost a table all the time. RFC 8966 section 3.8.2.1 has nodes ask
+like this.
 
 It only listens and asks: no route, no cost and no decision is ours, and without it everything still happens, later.
 """
@@ -19,7 +19,9 @@ import struct
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 
+from sroamd.config import IpAddress
 from sroamd.io import bpf
 from sroamd.wire import babel
 from sroamd.wire.cursor import DecodeError
@@ -29,17 +31,21 @@ log = logging.getLogger(__name__)
 LOOK_INTERVAL = 0.1  # what has come meanwhile is read in one go: hundreds of neighbours wake us no more than one
 READS_MAX = 1000  # in one look
 MISSED_HELLOS = 5  # so many running, and the neighbour may have said something that we have not heard
-# Seconds after a neighbour is heard anew. babeld 1.12.1 ignores such a request where its last whole table is less than
-# two seconds old by a clock of whole seconds; so the first five lead to two tables at most. The last is for ways that
-# have become longer: they are believed only when their source has been asked for a new sequence number (section 3.5.1),
-# and now and then that request is lost.
-ASK_AT = (0.0, 0.5, 1.0, 1.5, 2.2, 4.4)
+# Before the first request each side must have heard a Hello of the other: babeld 1.12.1 forgets a neighbour of which it
+# has heard something else first, and what that has told it.
+ASK_AFTER_HELLOS = 1.5
+# Seconds after the first request. babeld 1.12.1 ignores one for its whole table where the last is less than two seconds
+# old by a clock of whole seconds (three where its hello interval is 0.2 s or longer; hence the role's 0.19 s), so the
+# first five lead to two tables at most. The last is for ways that have become longer: they are believed only when their
+# source has been asked for a new sequence number (section 3.5.1), and now and then that request is lost.
+ASK_AT = (0.0, 0.5, 1.0, 1.5, 2.1, 4.4)
+# Router addresses, asked for one by one: those are always answered, so peers are dialled without that wait.
+WANTED_MAX = 32
 NEIGHBOURS_MAX = 1024  # of one interface
 RECEIVE_BUFFER = 1 << 18
 DATAGRAM_MAX = 2048
 
 _UDP_CHECKSUM_OFFSET = 6
-_REQUEST = babel.encode_datagram(babel.encode_request_for_all())
 _TO_BABEL = (
     bpf.Op(bpf.LOAD_HALF, 2),  # a raw socket begins at the UDP header
     bpf.Op(bpf.IF_EQUAL, babel.PORT, otherwise="drop"),
@@ -69,7 +75,8 @@ class Neighbourhood:
             return False
         if len(self._neighbours) >= NEIGHBOURS_MAX:
             del self._neighbours[next(iter(self._neighbours))]  # unheard for longest
-        self._neighbours[address] = _Neighbour(silent_after, [now + after for after in ASK_AT])
+        first = now + ASK_AFTER_HELLOS * interval
+        self._neighbours[address] = _Neighbour(silent_after, [first + after for after in ASK_AT])
         return True
 
     def due(self, now: float) -> list[str]:
@@ -83,11 +90,30 @@ class Neighbourhood:
         return found
 
 
-class BabelPrompter:
-    """Listens on the backbone interfaces. An interface that is not there (yet) is looked for at every look."""
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """What is said to a neighbour's daemon, and what to the own one; whole datagrams."""
 
-    def __init__(self, interfaces: Iterable[str]) -> None:
+    theirs: bytes
+    ours: bytes
+
+    @classmethod
+    def of(cls, own: Iterable[IpAddress], peers: Iterable[IpAddress]) -> Requests:
+        theirs, ours = (babel.encode_requests(islice(wanted, WANTED_MAX)) for wanted in (peers, own))
+        return cls(babel.encode_datagram(theirs), babel.encode_datagram(ours))
+
+
+class BabelPrompter:
+    """Listens on the backbone interfaces. An interface that is not there (yet) is looked for at every look.
+
+    `own` are the router addresses of this node, `peers` those that it dials.
+    """
+
+    def __init__(
+        self, interfaces: Iterable[str], own: Iterable[IpAddress] = (), peers: Iterable[IpAddress] = ()
+    ) -> None:
         self.counters: Counter[str] = Counter()
+        self._requests = Requests.of(own, peers)
         self._links: dict[str, _Link | None] = dict.fromkeys(interfaces)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -125,7 +151,7 @@ class BabelPrompter:
                 if link is not None:
                     link.close()
                 link = self._links[name] = None
-                link = self._links[name] = _Link(name, index, self.counters)
+                link = self._links[name] = _Link(name, index, self._requests, self.counters)
         except OSError as error:
             log.debug("%s: cannot listen to Babel: %s", name, error.strerror)
         return link
@@ -134,9 +160,10 @@ class BabelPrompter:
 class _Link:
     """A raw socket, which takes nothing away from babeld and sends from Babel's port. OSError where it cannot be."""
 
-    def __init__(self, interface: str, index: int, counters: Counter[str]) -> None:
+    def __init__(self, interface: str, index: int, requests: Requests, counters: Counter[str]) -> None:
         self.index = index
         self._interface = interface
+        self._requests = requests
         self._counters = counters
         self._neighbourhood = Neighbourhood()
         self._socket = _open_socket(interface, index)
@@ -168,8 +195,9 @@ class _Link:
     def _ask(self, neighbour: str) -> None:
         """The neighbour; and the own babeld, which tells all its neighbours, whoever asked."""
         with contextlib.suppress(OSError):  # no route, no address yet: the next time will do
-            for address in (neighbour, self._own_address(neighbour)):
-                self._socket.sendto(_REQUEST, (address, 0, 0, self.index))
+            asked = ((neighbour, self._requests.theirs), (self._own_address(neighbour), self._requests.ours))
+            for address, request in asked:
+                self._socket.sendto(request, (address, 0, 0, self.index))
                 self._counters["babel.asked"] += 1
 
     def _own_address(self, neighbour: str) -> str:

@@ -1,8 +1,10 @@
-"""Babel (RFC 8966), as little of it as `io/babel.py` needs: whose Hello is this, and "send me all your routes"."""
+"""Babel (RFC 8966), as little of it as `io/babel.py` needs: whose Hello is this, and "send me your routes"."""
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv6Address
 
 from sroamd.wire.cursor import DecodeError, Reader
 
@@ -11,6 +13,7 @@ GROUP = "ff02::1:6"
 
 _MAGIC, _VERSION = 42, 2
 _PAD1, _HELLO, _ROUTE_REQUEST = 0, 4, 9
+_WILDCARD, _IPV4, _IPV6 = 0, 1, 2  # address encodings, section 4.1.4
 _UNICAST = 0x8000
 _CENTISECOND = 0.01
 _HEADER = struct.Struct("!BBH")
@@ -40,10 +43,17 @@ def hello_interval(packet: bytes) -> float | None:
     return interval
 
 
-def encode_request_for_all() -> bytes:
-    """A route request with a wildcard, RFC 8966 section 4.6.10: the receiver announces its whole table."""
-    tlv = bytes((_ROUTE_REQUEST, 2, 0, 0))
-    return _HEADER.pack(_MAGIC, _VERSION, len(tlv)) + tlv
+def encode_requests(addresses: Iterable[IPv4Address | IPv6Address] = ()) -> bytes:
+    """Route requests (RFC 8966 section 4.6.10) for these addresses, and then with a wildcard for the whole table."""
+    tlvs = b"".join(
+        bytes(
+            (_ROUTE_REQUEST, 2 + len(address.packed), _IPV4 if address.version == 4 else _IPV6, address.max_prefixlen)
+        )
+        + address.packed
+        for address in addresses
+    )
+    tlvs += bytes((_ROUTE_REQUEST, 2, _WILDCARD, 0))
+    return _HEADER.pack(_MAGIC, _VERSION, len(tlvs)) + tlvs
 
 
 def encode_datagram(packet: bytes) -> bytes:
