@@ -196,6 +196,14 @@ BROKEN = (
         judged=Judged.STATES,
         found=ENDLESS,
     ),
+    broken(
+        "CE10 a C node in the middle refuses in silence",
+        "associations",
+        "NODES=3 LINE C_NODES=2 FORGETS=1",
+        "AP3 forgets",
+        "AP3 claims (0,AP3)",
+        "AP2(C) receives (0,AP3) from AP3: now (1,AP0)",
+    ),
     broken("two C nodes side by side", "associations", "NODES=3 LINE C_NODES=3", "(C) receives", "(C) receives"),
 )
 
