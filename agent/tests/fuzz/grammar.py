@@ -20,7 +20,7 @@ from sroamd.wire.census import KEY_MAX, Answer, Held, Question
 from sroamd.wire.flood import HANDSHAKE, KEY_AND_VALUE_MAX, Hello, Update, encode
 from sroamd.wire.summary import BUCKETS, SHORTS_MAX, Summary, Wanted
 
-READ_SIZE = 32 * 1024  # what the daemon reads at once
+INPUT_MAX = 32 * 1024  # sixteen times what the daemon reads at once
 STATIONS = tuple(Mac(bytes((2, 0, 0, 0, 1, number))) for number in range(6))
 NODES = tuple(NodeId(bytes((2, 0, 0, 0xFF, 0xFE, 0, 0, number))) for number in range(1, 7))  # the first is the node
 ADDRESSES = tuple(IPv4Address(f"192.0.2.{number}") for number in (0, 1, 2, 3, 4, 5, 255))
@@ -57,7 +57,7 @@ class Grammar:
         )
 
     def next(self) -> bytes:
-        """An input: one read of the daemon, i.e. at most READ_SIZE octets."""
+        """An input: at most INPUT_MAX octets, which may be taken as one read."""
         rng = self._rng
         self._held = [datum.key for datum in self._known.database]
         kind = rng.random()
@@ -73,7 +73,7 @@ class Grammar:
             octets = self._spoil(octets)
         self._known.former.append(octets)
         del self._known.former[:-16]
-        return octets[:READ_SIZE]
+        return octets[:INPUT_MAX]
 
     def cut(self, octets: bytes) -> list[bytes]:
         """The same in pieces, as TCP may deliver it."""
@@ -89,7 +89,7 @@ class Grammar:
         return made if isinstance(made, bytes) else encode(made)
 
     def _long(self) -> bytes:
-        """A read full of one kind of thing, each as small as it can be."""
+        """Full of one kind of thing, each as small as it can be."""
         rng = self._rng
         pattern = rng.choice(
             (
@@ -110,7 +110,7 @@ class Grammar:
                 encode(Wanted(BUCKET, ())),
             )
         )
-        return (pattern * (READ_SIZE // len(pattern) + 1))[:READ_SIZE]
+        return (pattern * (INPUT_MAX // len(pattern) + 1))[:INPUT_MAX]
 
     # -- messages
 
