@@ -87,7 +87,7 @@ test-wifi: preflight setup ## hostapd, the agent and stations on simulated radio
 test: preflight setup ## Everything that CI runs (root or sudo; at most 20 minutes)
 	@.ci/stages.py lint test-quick test-planted test-model test-e2e test-molecule
 
-model: ## The models of the protocol, large configurations too (JOBS=2 of MEMORY=6 GB each, about an hour)
+model: ## The models of the protocol, large configurations too (JOBS=2 of MEMORY=6 GB each; half an hour)
 	@.ci/packages $(SYSTEM_PYTHON) $(MODEL_TOOLS)
 	$(MODEL) --large --jobs $(or $(JOBS),2) --memory $(or $(MEMORY),6)
 

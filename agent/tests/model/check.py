@@ -77,7 +77,8 @@ def check(configuration: Configuration, memory_gb: float) -> Result:
 def build(configuration: Configuration, directory: Path, memory_gb: float) -> None:
     """RuntimeError with the tool's words if the model does not translate: that is no verdict."""
     shutil.copy(HERE / f"{configuration.model}.pml", directory / "model.pml")
-    optimised = "-O1" if configuration.large else "-O0"  # small ones take longer to compile than to run
+    # Small models, and those of C nodes, take longer to compile than to run.
+    optimised = "-O1" if configuration.large and "C_NODES" not in configuration.options else "-O0"
     compiler = [*COMPILER, optimised, *COMPILED_FOR[configuration.judged], f"-DMEMLIM={int(memory_gb * 1024)}"]
     compiler.append("-DBITSTATE" if configuration.bitstate else "-DCOLLAPSE")
     for command in (["spin", "-a", *configuration.defines, "model.pml"], [*compiler, "-o", "pan", "pan.c"]):
