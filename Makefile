@@ -1,6 +1,7 @@
 # The project's commands. Each is a line or two that a person could type; CI runs the same ones (.ci/run).
 
 SEEDS ?= 200
+START ?= 0
 FUZZ_INPUTS ?= 1000000
 FUZZ_SEED ?= 1
 
@@ -23,7 +24,7 @@ QUICK_TESTS := $(wildcard agent/tests molecule/lab/tests roles/sroamd/tests)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup packages preflight pins lint format test-quick test-planted test-model test-e2e test-molecule test-wifi test model sim scale fuzz bench demo demo-down clean
+.PHONY: help setup packages preflight pins lint format test-quick test-sim test-planted test-model test-e2e test-molecule test-wifi test model sim scale fuzz bench demo demo-down clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -74,6 +75,9 @@ test-model: ## The models of the protocol, small configurations, checked with sp
 	@.ci/packages $(SYSTEM_PYTHON) $(MODEL_TOOLS)
 	$(MODEL) --junit .reports/$@.xml
 
+test-sim: $(STAMP) ## 100 seeds of the simulation (half a minute on two cores)
+	PYTHONPATH=agent/src python3 -m sroamd.sim run --seeds 100
+
 test-e2e: preflight setup ## End-to-end tests in the lab (root or sudo)
 	$(AS_ROOT) $(PYTEST) -p no:cacheprovider --timeout=600 agent/tests/e2e
 
@@ -85,14 +89,14 @@ test-wifi: preflight setup ## hostapd, the agent and stations on simulated radio
 	$(AS_ROOT) $(PYTEST) -p no:cacheprovider --timeout=600 agent/tests/wifi
 
 test: preflight setup ## Everything that CI runs (root or sudo; at most 20 minutes)
-	@.ci/stages.py lint test-quick test-planted test-model test-e2e test-molecule
+	@.ci/stages.py lint test-quick test-sim test-planted test-model test-e2e test-molecule
 
 model: ## The models of the protocol, large configurations too (JOBS=2 of MEMORY=6 GB each; half an hour)
 	@.ci/packages $(SYSTEM_PYTHON) $(MODEL_TOOLS)
 	$(MODEL) --large --jobs $(or $(JOBS),2) --memory $(or $(MEMORY),6)
 
-sim: ## The seeded simulation of the core, SEEDS=200 of them
-	PYTHONPATH=agent/src $(SYSTEM_PYTHON) -m sroamd.sim run --seeds $(SEEDS)
+sim: ## The seeded simulation on all cores: SEEDS=200 fleets, each for more than an hour of virtual time; START=0
+	PYTHONPATH=agent/src $(SYSTEM_PYTHON) -m sroamd.sim run --seeds $(SEEDS) --start $(START)
 
 scale: ## 300 nodes, 30,000 stations, 100 roams/s: when everybody knows, in each topology (an hour, 4 GB; SMALL=1: seconds)
 	PYTHONPATH=agent/src $(SYSTEM_PYTHON) -m sroamd.sim scale $(if $(SMALL),,--full)

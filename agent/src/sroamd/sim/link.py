@@ -50,6 +50,7 @@ class Connection:
         self._time: VirtualTime = network.time
         self._rng = rng
         self._held: list[tuple[int, object]] | None = None
+        self.updates_in_flight = 0
         self.ends = (dialler, listener)
         if network.octets:
             for end in self.ends:
@@ -68,7 +69,7 @@ class Connection:
         updates = len(messages) if type(messages[0]) is Update else 0
         if self.ends[0].machine is not self.ends[1].machine:
             network.sent += updates  # who dials itself fills no link
-        network.updates_in_flight += updates
+        self.updates_in_flight += updates
         if network.octets:
             octets = b"".join(map(encode, messages))
             cut = self._rng.randrange(len(octets))
@@ -104,7 +105,7 @@ class Connection:
         assert isinstance(parcel, tuple)
         content, octets, updates = parcel
         sender.in_flight -= octets
-        self._network.updates_in_flight -= updates
+        self.updates_in_flight -= updates
         if receiver.alive:
             if isinstance(content, tuple) and type(content[0]) is Update:
                 receiver.machine.deliver(UpdatesReceived(receiver.peer, content))

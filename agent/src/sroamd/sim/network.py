@@ -33,7 +33,6 @@ class Network:
         self.octets = scenario.octets
         self.buffer = scenario.buffer
         self.sent = 0  # Updates
-        self.updates_in_flight = 0
         self.machines: list[Machine] = []
         self.islands: list[int] = []
         self._honest = 0  # how many of the machines are
@@ -247,6 +246,11 @@ class Network:
     def joined(self) -> bool:
         """Whether all honest nodes are in one component now."""
         return len(set(self._components[-1][1][: self._honest])) == 1
+
+    @property
+    def updates_in_flight(self) -> int:
+        """On connections that are open."""
+        return sum(connection.updates_in_flight for connection in set(self._connections.values()))
 
     @property
     def links(self) -> int:

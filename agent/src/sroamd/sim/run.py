@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from sroamd.core.seqno import MODULUS
 from sroamd.sim.checks import Violation
 from sroamd.sim.clock import Endless
 from sroamd.sim.faults import Trouble
@@ -21,6 +22,7 @@ QUIET_TIME = 5.0  # s after that until all must agree
 # compared at leisure (core.repair).
 LIES_HEAL_TIME = 300.0
 SILENCE_TIME = 20.0  # s in which Updates are counted
+CHANGES_MAX = 4  # of one datum in that time: an offer, an acknowledgement, and each of them once more
 SERVICE_TIME = 60.0  # s until every station must be served: its DHCP client may be in a long back-off
 PROBLEMS_SHOWN = 5
 
@@ -86,9 +88,9 @@ def settle(world: World) -> None:
     join(world)
     world.time.run(world.time.now + (LIES_HEAL_TIME if world.scenario.liars else QUIET_TIME))
     ask(world, AGREEMENT)
-    sent = world.network.sent
+    sent, before = world.network.sent, versions(world)
     world.time.run(world.time.now + SILENCE_TIME)
-    _check_silence(world, world.network.sent - sent)
+    _check_silence(world, world.network.sent - sent, before, versions(world))
     world.time.run(max(world.time.now, stopped_at + SERVICE_TIME))
     ask(world, SERVICE)
     if world.scenario.last_quiet:
@@ -120,9 +122,20 @@ def ask(world: World, questions: Mapping[str, Callable[[World], list[str]]]) -> 
             world.checks.violated(rule, f"and {len(problems) - PROBLEMS_SHOWN} more")
 
 
-def _check_silence(world: World, sent: int) -> None:
-    """Stations still renew and ask, so it is not zero; but each change costs each link a few Updates, and ends."""
-    changes = 20 + 3 * world.scenario.stations
-    bound = 2 * 2 * world.network.links * changes
+def versions(world: World) -> dict[bytes, int]:
+    """The seqno of every key that the first node holds."""
+    node = world.machines[0].node
+    return {} if node is None else {datum.key: datum.seqno for datum in node.database}
+
+
+def _check_silence(world: World, sent: int, before: Mapping[bytes, int], after: Mapping[bytes, int]) -> None:
+    """Stations renew and ask, and claims are refreshed, so it is not zero. But no datum changes again and again, and a
+    change costs each link two Updates at most in each direction.
+    """
+    steps = {key: (seqno - before.get(key, seqno - 1)) % MODULUS for key, seqno in after.items()}
+    for key, number in steps.items():
+        if number > CHANGES_MAX:
+            world.checks.violated("comes to rest", f"{number} versions of {key.hex()} in {SILENCE_TIME:.0f} quiet s")
+    bound = 2 * 2 * world.network.links * (sum(steps.values()) + 1)
     if sent > bound:
         world.checks.violated("comes to rest", f"{sent} Updates in {SILENCE_TIME:.0f} quiet seconds, bound {bound}")
