@@ -62,7 +62,10 @@ WALK_STEPS = (
 VACANCIES_MAX = 1 << 18  # places of a pool that are kept: more than DATABASE_MAX, so larger pools never run full
 SHORTAGE_SHARE = 10  # operators are warned when less than one in so many places is left
 SHORTAGE_INTERVAL = 60.0  # between two warnings, and between two errors
-AVOIDED_TIME = 600.0  # given to nobody: what somebody uses, or routes, of whom the database knows nothing
+SQUATTED_TIME = 600.0  # given to nobody: a station without a lease of it uses the address
+# The same of what only its route shows. So long that its holder renews it meanwhile at least as often as we count the
+# seqno up by offering and avoiding it: its lease is the newer version when its node is heard again.
+ROUTED_AVOIDED_TIME = 3600.0
 SQUATS_MAX = 4  # addresses for which a station without their leases is believed, in SQUAT_MEMORY: or one could take all
 SQUAT_MEMORY = 3600.0
 # Between a lease's loss to another station and what is done about it: the winner's association, which says whether it

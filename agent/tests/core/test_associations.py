@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from sroamd import constants
@@ -110,6 +112,19 @@ def test_list_of_one_interface_says_nothing_about_the_other() -> None:
     lab.join(1, BOB, "wlan1")
     lab.do(1, ev.StationsListed("wlan1", frozenset()))
     assert set(lab[1].node.state.present) == {ALICE}
+
+
+def test_stations_of_an_interface_that_is_configured_no_more_have_left() -> None:
+    lab = Lab(2, interfaces=("wlan0", "wlan1"))
+    lab.join(1, ALICE, "wlan0")
+    lab.lease(1, ALICE)
+    lab.join(1, BOB, "wlan1")
+    lab.do(1, ev.ConfigReloaded(replace(lab[1].config, interfaces=lab[1].config.interfaces[1:])))
+    assert lab[1].node.state.present == {BOB: "wlan1"}
+    assert [host.owner(ALICE, lab.now) for host in lab.hosts] == [b"", b""]
+    assert lab[1].node.associations.all_listed
+    lab.wait(11)
+    assert {route.next_hop.interface for route in lab[1].kernel.values()} == {"wlan1"}
 
 
 def test_station_that_moves_between_two_interfaces_of_one_node_stays_ours() -> None:

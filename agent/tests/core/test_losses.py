@@ -20,7 +20,7 @@ from sroamd.wire.datum import ipv4_lease_key, ipv6_lease_key
 from sroamd.wire.dhcpv4 import MessageType
 from sroamd.wire.flood import Update
 from tests.core.harness import ALICE, BOB, CAROL, Host, Lab
-from tests.core.messages import discover, renew, select
+from tests.core.messages import decline, discover, renew, select
 
 SHARED = IPv4Address("192.0.2.77")
 SHARED6 = IPv6Network("2001:db8:44:77::/64")
@@ -215,16 +215,30 @@ def test_station_that_left_meanwhile_is_not_told() -> None:
     assert holders(lab, ipv4_lease_key(SHARED)) == {bytes(LARGER)}
 
 
-def test_station_that_is_here_keeps_what_another_side_has_blocked() -> None:
-    """There, a stranger used the address, or it was known by its route only."""
+def test_address_that_another_side_has_blocked_is_lost() -> None:
+    """There, a stranger used it; theirs is the newer version."""
     lab = Lab(2)
     lab.join(1, ALICE)
     lab.wait(1)
     lease(lab, 1, ALICE, SHARED)
     lab.do(1, ev.UpdatesReceived(2, (Update(40, 600, ipv4_lease_key(SHARED), bytes(6)),)))
     lab.wait(constants.LOSS_DELAY)
-    assert lab[1].all(do.Disassociate) == []
-    assert lab[1].address(ALICE, lab.now) == SHARED
+    assert lab[1].all(do.Disassociate) == [do.Disassociate("wlan0", ALICE)]
+
+
+@pytest.mark.parametrize("where", [1, 2])
+def test_declined_address_is_not_taken_back_for_the_station_that_declined_it(where: int) -> None:
+    """Neither where it did, nor where it went next, though its old lease may still be under way to there."""
+    lab = Lab(2)
+    lab.join(1, ALICE)
+    lab.wait(1)
+    lease(lab, 1, ALICE, SHARED)
+    lab.dhcp(1, decline(ALICE, SHARED))
+    lab.join(where, ALICE)
+    lab.do(where, ev.UpdatesReceived(3 - where, (Update(1, 1700, ipv4_lease_key(SHARED), bytes(ALICE)),)))
+    lab.wait(5)
+    assert holders(lab, ipv4_lease_key(SHARED)) == {bytes(6)}
+    assert lab.lease(where, ALICE) != SHARED
 
 
 def test_prefix_that_is_lost_again_and_again_is_deprecated_once() -> None:

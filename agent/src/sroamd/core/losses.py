@@ -4,16 +4,16 @@ The merge has decided who keeps it, on all nodes alike: the newer seqno, so the 
 and at equal seqnos the larger MAC. What becomes of the loser is settled here, LOSS_DELAY later, since of the winner's
 whereabouts we may hear only after its lease.
 
-A winner that is nowhere (also nobody at all, where a node has found the address in use and blocked it), or whose lease
-has run out, is beaten: the loser is alive, and gets it back with a newer seqno. Otherwise the loser is told by the
-protocols' own means. Of an address: it is disassociated once, so that it asks now and not at half of its lease, and
+A winner that is nowhere, or whose lease has run out, is beaten: the loser is alive, and gets it back with a newer
+seqno. Not so nobody (NO_MAC): it may be the loser itself that has declined the address. Otherwise the loser is told by
+the protocols' own means. Of an address: it is disassociated once, so that it asks now and not at half of its lease, and
 gets a DHCPNAK and then another address. Of a prefix: a router advertisement deprecates it beside the new one.
 """
 
 from __future__ import annotations
 
 from sroamd import constants
-from sroamd.addresses import Mac
+from sroamd.addresses import NO_MAC, Mac
 from sroamd.core.agenda import Job
 from sroamd.core.database import Datum
 from sroamd.core.effects import Disassociate, Level
@@ -57,7 +57,7 @@ class Losses:
         if interface is None:
             return
         what = str(lease_prefix(key).network_address)
-        if self._is_unfounded(held, turn.now):
+        if held.value != NO_MAC and self._is_unfounded(held, turn.now):
             turn.note(Level.INFO, f"station {station} keeps {what}: {Mac(held.value)} is nowhere, or its lease is over")
             self._leases.grant(turn, key, station, old.expires_at - turn.now)
             return

@@ -56,7 +56,7 @@ class Probes:
             self.counters["dhcp4.squatter-ignored"] += 1
             return
         self.counters["dhcp4.squatters"] += 1
-        self._avoid(turn, key)
+        self._avoid(turn, key, constants.SQUATTED_TIME)
         turn.note(Level.WARNING, f"station {source} uses {address}, of which it has no lease: it is given to nobody")
 
     def route_found(self, turn: Turn, prefix: Prefix) -> None:
@@ -64,10 +64,10 @@ class Probes:
         key = key_of(prefix)
         if key in self._state.offers:
             self.counters["lease.routed-elsewhere"] += 1
-            self._avoid(turn, key)
+            self._avoid(turn, key, constants.ROUTED_AVOIDED_TIME)
             turn.note(Level.WARNING, f"{prefix} is routed by a node that we do not hear: another is chosen")
 
-    def _avoid(self, turn: Turn, key: bytes) -> None:
+    def _avoid(self, turn: Turn, key: bytes, life: float) -> None:
         """On all nodes, as after a DHCPDECLINE. It loses to a lease of the same seqno: no MAC is smaller than this."""
         self._state.offers.discard(key)
-        self._leases.grant(turn, key, NO_MAC, constants.AVOIDED_TIME)
+        self._leases.grant(turn, key, NO_MAC, life)
