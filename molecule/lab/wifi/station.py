@@ -67,11 +67,12 @@ class Station(Node):
         exchanges that are then under way spoil each other.
         """
         for attempt in range(1, _ROAM_ATTEMPTS + 1):
-            self.scan(bssid)
-            self.ask("roam", bssid)
             with contextlib.suppress(LabError):
+                self.scan(bssid)
+                self.ask("roam", bssid)
                 self.wait_until_in(bssid, timeout=12.0)
                 return attempt
+            self.ask("reassociate")  # out of whatever it is stuck in, with any access point
         said = self.supplicant.log[-3000:] if self.supplicant else ""
         raise LabError(f"{self.name}: not let in at {bssid} after {_ROAM_ATTEMPTS} attempts\n{said}")
 
