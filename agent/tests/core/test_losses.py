@@ -19,8 +19,9 @@ from sroamd.core.peering import to_update
 from sroamd.wire.datum import ipv4_lease_key, ipv6_lease_key
 from sroamd.wire.dhcpv4 import MessageType
 from sroamd.wire.flood import Update
-from tests.core.harness import ALICE, BOB, CAROL, Host, Lab
+from tests.core.harness import ALICE, BOB, CAROL, POOL, Host, Lab
 from tests.core.messages import decline, discover, renew, select
+from tests.core.strangers import SOMEBODY, connect, says
 
 SHARED = IPv4Address("192.0.2.77")
 SHARED6 = IPv6Network("2001:db8:44:77::/64")
@@ -151,6 +152,22 @@ def test_winner_that_is_nowhere_is_beaten_and_its_rival_notices_nothing(order: O
     lab.join(1, LARGER)  # it comes back with what is not its own any more
     (nak,) = lab.dhcp(1, renew(LARGER, SHARED))
     assert nak.message.message_type is MessageType.NAK
+
+
+def test_what_is_taken_from_a_station_that_has_too_many_leases_is_not_taken_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else a liar who gives it leases and takes them away, again and again, could make this node hold any number."""
+    monkeypatch.setattr(constants, "LEASES_OF_STATION_MAX", 3)
+    lab = Lab(1)
+    connect(lab)
+    lab.join(1, ALICE)
+    keys = [ipv4_lease_key(POOL[number]) for number in range(100, 112)]
+    for start in range(0, 12, 3):
+        for seqno, mac in ((1, ALICE), (2, BOB)):
+            says(lab, SOMEBODY, *(Update(seqno, 5000, key, bytes(mac)) for key in keys[start : start + 3]))
+    lab.wait(5)
+    assert len(lab[1].node.database.leases_of(ALICE)) == 3
 
 
 def test_prefix_of_a_winner_that_is_nowhere_stays_with_its_rival() -> None:

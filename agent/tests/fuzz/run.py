@@ -30,6 +30,7 @@ INPUTS = 500  # of a session
 SLOW = 0.050  # seconds of processor time
 TRIES = 3
 ELEMENTS_MAX = 60 * LIMITS["DATABASE_MAX"] + 20_000  # of all containers of a node
+FAILURES_MAX = 5  # in one process: more say nothing new
 WARM = 20  # sessions, before growth is looked for
 GROWTH_MAX = 64 << 10  # kB that the process may grow by afterwards
 WAITS, HOW_OFTEN = (0.0, 0.01, 0.3, 3.0, 60.0, 700.0), (600, 200, 150, 40, 2, 0.5)
@@ -144,7 +145,7 @@ def share(seed: str, sessions: range, inputs: int) -> Tally:
     baseline = 0
     for count, number in enumerate(sessions):
         tally.add(session(seed, number, inputs))
-        if tally.failures:
+        if len(tally.failures) >= FAILURES_MAX:
             break
         if count == WARM:
             baseline = peak_memory()

@@ -143,6 +143,10 @@ class Database:
         """Keys of all leases that name the station, expired ones too as long as they are remembered."""
         return frozenset(self._leases_of.get(station, ()))
 
+    def has_many_leases(self, station: bytes) -> bool:
+        """Whether no more are believed. What is kept from everybody is no station's, and may be more."""
+        return station != NO_MAC and len(self._leases_of.get(station, ())) >= constants.LEASES_OF_STATION_MAX
+
     @property
     def digest(self) -> bytes:
         """XOR of the fingerprints of all data that are alive and not tombstones."""
@@ -181,7 +185,7 @@ class Database:
         tie = held.seqno == incoming.seqno
         if not is_newer(incoming.seqno, incoming.value, held.seqno, held.value):
             return Stale(held, tie)
-        if held.value != incoming.value and self._has_many_leases(incoming):
+        if held.value != incoming.value and is_lease(incoming.key) and self.has_many_leases(incoming.value):
             return self._refuse(LEASES_FULL)
         if not self._churn.take(update.key, now):
             return self._refuse(TOO_FAST)
@@ -275,16 +279,11 @@ class Database:
             return EVIDENCE_FULL
         if key[0] == NODE and len(self._nodes) >= constants.NODES_MAX:
             return NODES_FULL
-        if self._has_many_leases(datum):
+        if is_lease(key) and self.has_many_leases(datum.value):
             return LEASES_FULL
         if len(self.digests.keys(bucket_of(key))) >= constants.BUCKET_MAX:
             return BUCKET_FULL
         return None
-
-    def _has_many_leases(self, datum: Datum) -> bool:
-        if datum.key[0] not in LEASE_TYPES or datum.value == NO_MAC:
-            return False
-        return len(self._leases_of.get(datum.value, ())) >= constants.LEASES_OF_STATION_MAX
 
     def _refuse(self, outcome: Refused) -> Refused:
         self.counters[outcome.reason] += 1

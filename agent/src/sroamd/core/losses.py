@@ -57,7 +57,8 @@ class Losses:
         if interface is None:
             return
         what = str(lease_prefix(key).network_address)
-        if held.value != NO_MAC and self._is_unfounded(held, turn.now):
+        may_have_it = held.value != NO_MAC and not self._state.database.has_many_leases(station)
+        if may_have_it and self._is_unfounded(held, turn.now):
             turn.note(Level.INFO, f"station {station} keeps {what}: {Mac(held.value)} is nowhere, or its lease is over")
             self._leases.grant(turn, key, station, old.expires_at - turn.now)
             return
