@@ -117,6 +117,7 @@ SMALL = (
     leases("cut, renewal", "CUTS=1 RENEWALS=1 CONNECTED"),
     leases("a station goes away, renewal", "LEAVES=1 RENEWALS=1 CONNECTED"),
     leases("digests: cut, renewal", "CUTS=1 RENEWALS=1 CONNECTED DIGESTS"),
+    leases("without GRACE: a station goes away, renewal", "LEAVES=1 RENEWALS=1 CONNECTED NO_GRACE"),
     leases("losses settled later, some taken back: cut, renewal", "CUTS=1 RENEWALS=1 RECLAIMS"),
     leases("without its disk, and without SYNC", "WIPES=1 NO_SYNC CONNECTED"),
     leases("ends: cut, renewal", "CUTS=1 RENEWALS=1", judged=Judged.CYCLES),
@@ -129,6 +130,7 @@ BROKEN = (
     broken("without R2: a forgotten tombstone wins", "associations", "NODES=2 REBOOTS=1 FORGETS=1 NO_R2", "forgets"),
     broken("without A3: a ghost keeps the station", "associations", "NODES=2 NO_A3", "AP2 claims"),
     broken("without A6: nobody claims it back", "associations", "NODES=2 NO_A6", "answered"),
+    broken("without R2: a lease that ran out on one side", "leases", "CUTS=1 LEAVES=1 NO_R2", "cut", "connected again"),
     broken(
         "without contest: one address twice",
         "leases",
@@ -148,6 +150,13 @@ BROKEN = (
     ),
     endless(
         "POLL_STA believed in a tie", "associations", "NODES=2 FALSE_ACKS POLL_TIES UNJUDGED", *DUEL, found=ENDLESS
+    ),
+    endless(
+        "POLL_STA believed each time, no address known",
+        "associations",
+        "NODES=2 FALSE_ACKS NO_ADDRESS POLL_ALWAYS UNJUDGED",
+        *DUEL,
+        found=ENDLESS,
     ),
     endless(
         "POLL_STA believed in a tie, no address known",
@@ -196,6 +205,13 @@ BROKEN = (
         judged=Judged.STATES,
         found=ENDLESS,
     ),
+    endless(
+        "CE9 answering a C node's tie goes round for ever",
+        "associations",
+        "NODES=3 C_NODES=4 PUSH_TIES UNJUDGED",
+        "station joins",
+        "AP3(C) receives",
+    ),
     broken(
         "CE10 a C node in the middle refuses in silence",
         "associations",
@@ -239,6 +255,7 @@ LARGE = (
     ends("2 nodes, 3 moves, everything", "NODES=2 MOVES=3 CUTS=1 REBOOTS=1 DEAF=1 FORGETS=1", large=True),
     ends("line, 3 moves", "NODES=3 LINE MOVES=3", large=True),
     ends("triangle, 2 moves", "NODES=3 MOVES=2", large=True),
+    ends("mixed: triangle, 1 C, 2 moves", "NODES=3 C_NODES=4 MOVES=2", large=True),
     ends("digests: line, 2 moves, cut", "NODES=3 LINE MOVES=2 CUTS=1 DIGESTS=1", large=True),
     ends("false acks, claims wait: line, 2 moves", "NODES=3 LINE MOVES=2 FALSE_ACKS LIMITED", large=True),
     reaches("2 nodes, 3 moves, cut, deaf", "NODES=2 MOVES=3 CUTS=1 DEAF=1", large=True),
