@@ -71,7 +71,7 @@ test-planted: $(STAMP) ## Plant bugs in a copy of the agent, one at a time: whic
 MODEL_TOOLS := spin:spin gcc:gcc gencat:libc6-dev
 MODEL       := $(SYSTEM_PYTHON) agent/tests/model/check.py
 
-test-model: ## The models of the protocol, small configurations, checked with spin (under a minute)
+test-model: ## The models of the protocol, small configurations, checked with spin (a minute)
 	@.ci/packages $(SYSTEM_PYTHON) $(MODEL_TOOLS)
 	$(MODEL) --junit .reports/$@.xml
 
