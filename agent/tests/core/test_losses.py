@@ -20,7 +20,7 @@ from sroamd.wire.datum import ipv4_lease_key, ipv6_lease_key
 from sroamd.wire.dhcpv4 import MessageType
 from sroamd.wire.flood import Update
 from tests.core.harness import ALICE, BOB, CAROL, POOL, Host, Lab
-from tests.core.messages import decline, discover, renew, select
+from tests.core.messages import decline, discover, release, renew, select
 from tests.core.strangers import SOMEBODY, connect, says
 
 SHARED = IPv4Address("192.0.2.77")
@@ -283,3 +283,35 @@ def test_third_node_that_hears_of_both_sides_agrees() -> None:
     lab.join(3, CAROL)
     lab.wait(5)
     assert holders(lab, ipv4_lease_key(SHARED)) == {bytes(LARGER)}
+
+
+def test_release_on_the_other_side_does_not_end_what_the_station_was_given_here_since() -> None:
+    """Found by the simulator (seed 463): the station had no route until it renewed, a quarter of an hour later."""
+    lab = Lab(2)
+    lab.join(2, ALICE)
+    lease(lab, 2, ALICE, SHARED)
+    lab.hold(1, 2)
+    lab.hold(2, 1)
+    lab.dhcp(2, renew(ALICE, SHARED))
+    lab.dhcp(2, release(ALICE, SHARED))
+    lab.join(1, ALICE)
+    lease(lab, 1, ALICE, SHARED)
+    lab.release(1, 2)
+    lab.release(2, 1)
+    lab.wait(5)
+    assert IPv4Network(SHARED) in lab[1].here()
+    for host in lab.hosts:
+        assert host.address(ALICE, lab.now) == SHARED
+
+
+def test_prefix_that_was_only_offered_when_the_station_left_is_routed_when_it_comes_back() -> None:
+    """Found by the simulator (seed 378): the lease stayed an offer to the node that had made it, so it had no route."""
+    lab = Lab(2)
+    lab.join(1, ALICE)
+    lab.wait(constants.CONTEST_TIME / 2)
+    lab.leave(1, ALICE)
+    lab.wait(1)
+    lab.join(1, ALICE)
+    lab.wait(1)
+    prefix = lab[1].node.leases.prefix_of(ALICE, lab.now)
+    assert prefix in lab[1].here()

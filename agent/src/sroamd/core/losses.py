@@ -21,7 +21,7 @@ from sroamd.core.leases import Leases
 from sroamd.core.router_advertiser import RouterAdvertiser
 from sroamd.core.seqno import following
 from sroamd.core.turn import State, Turn
-from sroamd.wire.datum import IPV4_LEASE, lease_prefix
+from sroamd.wire.datum import IPV4_LEASE, association_key, lease_prefix
 
 
 class Losses:
@@ -39,13 +39,18 @@ class Losses:
             self._state.agenda.set_earlier(Job.LOSS, old.key, turn.now + constants.LOSS_DELAY)
 
     def outlived(self, turn: Turn, old: Datum, new: Datum) -> None:
-        """A station's lease has met a version of the same that is much newer and over: somebody remembers it from its
-        last visit, a C node for ever. It goes on above that, or its routes would be gone until it renews. (The very
-        next version, if it is over, is a release.)
+        """A station's lease has met a newer version of the same that is over: somebody remembers it from its last visit
+        (a C node for ever), or it was released there, on the other side of a partition, before it came here and got it
+        anew. It goes on above that, or its routes would be gone until it renews. Where another node has the station
+        now, the very next version is its release there, and stands.
         """
-        is_over = new.expires_at <= turn.now < old.expires_at and new.seqno != following(old.seqno)
-        if is_over and new.value == old.value and Mac(old.value) in self._state.present:
-            self._leases.grant(turn, old.key, Mac(old.value), old.expires_at - turn.now)
+        is_over = new.expires_at <= turn.now < old.expires_at and new.value == old.value
+        station = Mac(old.value)
+        if is_over and station in self._state.present:
+            claim = self._state.database.live(association_key(station), turn.now)
+            is_elsewhere = claim is not None and claim.value not in (b"", self._state.node_id)
+            if not is_elsewhere or new.seqno != following(old.seqno):
+                self._leases.grant(turn, old.key, station, old.expires_at - turn.now)
 
     def due(self, turn: Turn, key: bytes) -> None:
         old = self._lost.pop(key, None)

@@ -85,11 +85,11 @@ class RouterAdvertiser:
         if prefix is not None and station in self._state.present:
             key = ipv6_lease_key(prefix)
             if key in self._state.offers and prefix == self._leases.choose_prefix(station, turn.now):
-                self._state.offers.discard(key)
                 self._lease(turn, key, station)
 
     def _lease(self, turn: Turn, key: bytes, station: Mac) -> None:
-        """Written before the station hears of it."""
+        """Written before the station hears of it. It may have been an offer that a roam interrupted."""
+        self._state.offers.discard(key)
         self._leases.report_shortage(turn, IPV6_LEASE)
         self._leases.grant(turn, key, station, self._life)
         self._unwritten.add(station)

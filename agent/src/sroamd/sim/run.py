@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from sroamd.constants import RECLAIM_WAIT_MAX
 from sroamd.core.seqno import MODULUS
 from sroamd.sim.checks import Violation
 from sroamd.sim.clock import Endless
@@ -86,7 +87,7 @@ def settle(world: World) -> None:
     """Let the world come to rest from now on, and ask it everything that must hold then; see `world.checks`."""
     stopped_at = world.time.now
     join(world)
-    world.time.run(world.time.now + (LIES_HEAL_TIME if world.scenario.liars else QUIET_TIME))
+    world.time.run(world.time.now + quiet_time(world.scenario))
     ask(world, AGREEMENT)
     sent, before = world.network.sent, versions(world)
     world.time.run(world.time.now + SILENCE_TIME)
@@ -97,6 +98,14 @@ def settle(world: World) -> None:
         world.time.run(world.time.now + world.scenario.last_quiet)
         world.checks.disputed.clear()  # by now every station has asked again, and a lost address was refused
         ask(world, SERVICE)
+
+
+def quiet_time(scenario: Scenario) -> float:
+    """Longer after lies; and where a station had a double, nobody is told that it has gone, and both access points wait
+    their turn to ask (core.backoff)."""
+    if scenario.liars:
+        return LIES_HEAL_TIME
+    return QUIET_TIME + (RECLAIM_WAIT_MAX if scenario.clones else 0.0)
 
 
 def join(world: World) -> None:
