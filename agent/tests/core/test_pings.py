@@ -11,7 +11,7 @@ from sroamd.wire.flood import Update
 from sroamd.wire.icmpv6 import RouterSolicitation
 from tests.core.claims import claim, hears, owners, seqno_of
 from tests.core.harness import ALICE, BOB, GATEWAY6, Lab, id_of, lease_of, mac
-from tests.core.messages import GATEWAY
+from tests.core.messages import GATEWAY, release
 
 LINK_LOCAL = IPv6Address("fe80::107")
 
@@ -154,7 +154,7 @@ def test_ping_asks_at_every_living_address_until_one_answers() -> None:
     lab = Lab(2)
     lab.join(1, ALICE)
     addresses = with_leases(lab, 3)
-    lab.do(1, ev.UpdatesReceived(2, (Update(2, 0, lease_of(addresses[1]), bytes(ALICE)),)))  # released
+    lab.dhcp(1, release(ALICE, addresses[1]))
     del lab.really_at[ALICE]
     hears(lab, 1, claim(1, 2))
     asked = [request.target for request in lab[1].all(do.SendArpRequest)]
