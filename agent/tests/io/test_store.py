@@ -178,16 +178,23 @@ def test_id_is_made_once(directory: Path) -> None:
     assert ids.pop()[0] == 2, "locally assigned"
 
 
-def test_id_of_hardware_is_its_eui_64_and_a_copied_image_gets_another(
+def test_id_of_a_radio_is_its_eui_64_and_a_copied_image_gets_another(
     directory: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = Store(directory)
-    first = store.node_id((MACHINE,))
+    first = store.node_id((MACHINE,), MACHINE)
     assert first == NodeId.parse("00:00:5e:ff:fe:00:53:01")
-    assert store.node_id((MACHINE,)) == store.node_id(()) == first, "an interface that is late changes nothing"
-    assert store.node_id((OTHER_MACHINE,)) == NodeId.parse("00:00:5e:ff:fe:00:53:02")
+    assert store.node_id((MACHINE,), MACHINE) == store.node_id(()) == first, "an interface that is late changes nothing"
+    assert store.node_id((OTHER_MACHINE,), OTHER_MACHINE) == NodeId.parse("00:00:5e:ff:fe:00:53:02")
     assert "new id" in caplog.text
     store.close()
+
+
+def test_two_agents_without_a_radio_on_one_machine_have_two_ids(tmp_path: Path) -> None:
+    stores = [Store(tmp_path / name) for name in ("one", "two")]
+    assert len({store.node_id((MACHINE,)) for store in stores}) == 2
+    for store in stores:
+        store.close()
 
 
 def test_id_stays_while_the_machine_has_the_mac_that_was_noted_first(directory: Path) -> None:

@@ -102,7 +102,7 @@ class Service:
     def _node_id(self) -> NodeId:
         if self._store is None:
             return NodeId(b"\x02" + os.urandom(7))
-        return self._config.node.id or self._store.node_id(self._watch.burnt_in_macs())
+        return self._config.node.id or self._store.node_id(self._watch.burnt_in_macs(), self._watch.radio_mac())
 
     def _make_executor(self) -> Executor | Observer:
         process = Process(later=self._runtime.later, stop=self._runtime.end)

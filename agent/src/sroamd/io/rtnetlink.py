@@ -84,10 +84,14 @@ class KernelWatch:
         return (link.index, link.mac) if link is not None and link.up and link.mac is not None else None
 
     def burnt_in_macs(self) -> tuple[Mac, ...]:
-        """The MACs that this machine's hardware came with, those of station interfaces first."""
-        stations = [self._index[name] for name in self._stations if name in self._index]
-        links = [self._links[index] for index in dict.fromkeys([*stations, *sorted(self._links)])]
+        """The MACs that this machine's hardware came with."""
+        links = [self._links[index] for index in sorted(self._links)]
         return tuple(dict.fromkeys(link.burnt_in for link in links if link.burnt_in is not None))
+
+    def radio_mac(self) -> Mac | None:
+        """The MAC burnt into the first station interface; None if that is virtual, or there is none."""
+        links = (self._links[self._index[name]] for name in self._stations if name in self._index)
+        return next((link.burnt_in for link in links if link.burnt_in is not None), None)
 
     def start(self, emit: Callable[[Event], None]) -> None:
         """Emit the station interfaces and our routes as they are, then follow events. Needs a running loop."""

@@ -58,9 +58,10 @@ class Store:
 
     # -- at the start, in the caller's thread
 
-    def node_id(self, machine: tuple[Mac, ...]) -> NodeId:
-        """This node's id; made at the first call ever. `machine`: the MACs burnt into this machine, if it has any."""
-        return store_file.node_id(self._connection, machine)
+    def node_id(self, machine: tuple[Mac, ...], own: Mac | None = None) -> NodeId:
+        """This node's id; made at the first call ever. `machine`: the MACs burnt into this machine, if it has any.
+        `own`: that of its radio."""
+        return store_file.node_id(self._connection, machine, own)
 
     def load(self) -> tuple[StoredDatum, ...]:
         """All leases, with the lifetimes that remain now."""

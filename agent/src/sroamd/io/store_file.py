@@ -163,31 +163,33 @@ def _sync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
-def node_id(connection: sqlite3.Connection, machine: tuple[Mac, ...]) -> NodeId:
+def node_id(connection: sqlite3.Connection, machine: tuple[Mac, ...], own: Mac | None) -> NodeId:
     """The stored id. A new one at the first start, and where the file was made by another machine: a copied image.
 
-    `machine`: the MACs burnt into this one. It is the same machine as long as it has the one that was noted first.
+    `machine`: the MACs burnt into this one; it is the same machine as long as it has the one that was noted first.
+    `own`: the one of them that no other agent can have, since it is that of our radio.
     """
     with closing(connection.execute("SELECT node_id, machine FROM identity")) as cursor:
         row = cursor.fetchone()
-    mac = machine[0] if machine else None
+    mac = own or (machine[0] if machine else None)
     if row is not None:
         stored, owner = NodeId(row[0]), None if row[1] is None else Mac(row[1])
         if not machine or owner in machine:
             return stored
         if owner is not None:
             log.warning("the state directory was made by the machine with MAC %s; this is %s: new id", owner, mac)
-            stored = _new_id(mac)
+            stored = _new_id(own)
     else:
-        stored = _new_id(mac)
+        stored = _new_id(own)
     connection.execute("INSERT OR REPLACE INTO identity VALUES (1, ?, ?)", (bytes(stored), mac))
     return stored
 
 
-def _new_id(machine: Mac | None) -> NodeId:
-    """EUI-64 from the machine's MAC (RFC 4291 appendix A, without flipping a bit), or random and locally assigned."""
-    if machine is not None:
-        return NodeId(machine[:3] + b"\xff\xfe" + machine[3:])
+def _new_id(own: Mac | None) -> NodeId:
+    """EUI-64 from our radio's MAC (RFC 4291 appendix A, without flipping a bit), or random and locally assigned: without
+    a radio several agents may run on one machine."""
+    if own is not None:
+        return NodeId(own[:3] + b"\xff\xfe" + own[3:])
     return NodeId(b"\x02" + os.urandom(7))
 
 
