@@ -186,8 +186,8 @@ def node_id(connection: sqlite3.Connection, machine: tuple[Mac, ...], own: Mac |
 
 
 def _new_id(own: Mac | None) -> NodeId:
-    """EUI-64 from our radio's MAC (RFC 4291 appendix A, without flipping a bit), or random and locally assigned: without
-    a radio several agents may run on one machine."""
+    """EUI-64 from our radio's MAC (RFC 4291 appendix A, without flipping a bit), or random and locally assigned:
+    without a radio several agents may run on one machine."""
     if own is not None:
         return NodeId(own[:3] + b"\xff\xfe" + own[3:])
     return NodeId(b"\x02" + os.urandom(7))
