@@ -15,7 +15,7 @@ from tests.e2e.fleet import APS, SETTLED_WITHIN, Fleet, assert_reaches, eventual
 
 AP = "ap2"
 REATTACHED_S = 2.0
-BABEL_BACK_MS = 1000.0  # a neighbour is one again after a few hellos of 0.2 s
+BABEL_BACK_MS = 3000.0  # half a second, and two more where the neighbours have just told their tables (io/babel.py)
 A_MOMENT_S = 1.0  # of traffic, in which a route that was taken away too early would show
 
 

@@ -35,7 +35,18 @@ def packet(*tlvs: str) -> bytes:
     ],
 )
 def test_a_hello_promises_the_next(octets: bytes, interval: float | None) -> None:
-    assert babel.hello_interval(octets) == (interval if interval is None else pytest.approx(interval))
+    assert babel.decode_packet(octets).interval == (interval if interval is None else pytest.approx(interval))
+
+
+def test_ihus_say_whom_it_hears() -> None:
+    deaf, elsewhere = (
+        "050e 0300 ffff 003c 020000fffe000001",
+        "0506 0000 0060 003c",
+    )  # to a link-local address; to anybody
+    assert babel.decode_packet(packet(HELLO, IHU, deaf, elsewhere)).hears == (
+        (IPv6Address("fe80::20f4:b1ff:fe02:3a40"), True),
+        (IPv6Address("fe80::200:ff:fe00:1"), False),
+    )
 
 
 @pytest.mark.parametrize(
@@ -49,12 +60,13 @@ def test_a_hello_promises_the_next(octets: bytes, interval: float | None) -> Non
         packet("04"),
         packet("0406 0000 86"),
         packet("0404 0000 8682"),
+        packet("050a 0300 0060 003c 20f4b1ff"),
     ],
-    ids=["nothing", "one octet", "magic", "version", "body", "half a TLV", "cut off", "too short for a Hello"],
+    ids=["nothing", "one octet", "magic", "version", "body", "half a TLV", "cut off", "short Hello", "short IHU"],
 )
 def test_what_is_not_babel_is_refused(octets: bytes) -> None:
     with pytest.raises(DecodeError):
-        babel.hello_interval(octets)
+        babel.decode_packet(octets)
 
 
 def test_the_requests_are_for_addresses_and_for_everything() -> None:

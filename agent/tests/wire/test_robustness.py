@@ -58,7 +58,7 @@ PARSERS: dict[str, tuple[Decode, st.SearchStrategy[bytes]]] = {
     "association key": (datum.association_station, st.just(datum.association_key(Mac(bytes(6))))),
     "node key": (datum.node_id, st.just(datum.node_key(NodeId(bytes(8))))),
     "babel": (
-        lambda octets: babel.hello_interval(babel.decode_datagram(octets)),
+        lambda octets: babel.decode_packet(babel.decode_datagram(octets)),
         st.just(
             babel.encode_datagram(bytes.fromhex("2a02 0018 0406 0000 8682 0014 050e 0300 0060 003c 20f4b1fffe023a40"))
         ),

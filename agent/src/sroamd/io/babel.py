@@ -19,6 +19,7 @@ import struct
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from ipaddress import IPv6Address
 from itertools import islice
 
 from sroamd.config import IpAddress
@@ -58,6 +59,7 @@ _TO_BABEL = (
 class _Neighbour:
     silent_after: float
     ask_at: list[float]
+    hears_us: bool = True  # until it says otherwise
 
 
 @dataclass(slots=True)
@@ -66,18 +68,23 @@ class Neighbourhood:
 
     _neighbours: dict[str, _Neighbour] = field(default_factory=dict)
 
-    def heard(self, address: str, interval: float, now: float) -> bool:
-        """A Hello that promises the next after `interval`; whether this neighbour is new, or was silent too long."""
+    def heard(self, address: str, interval: float, hears_us: bool | None, now: float) -> bool:
+        """A Hello that promises the next after `interval`; whether this neighbour is new, was silent, or has lost us.
+
+        `hears_us` None: it did not say. It says no for a moment where its daemon, or ours, has been restarted.
+        """
         known = self._neighbours.pop(address, None)
-        silent_after = now + MISSED_HELLOS * interval
-        if known is not None and now <= known.silent_after:
-            self._neighbours[address] = _Neighbour(silent_after, known.ask_at)
-            return False
+        anew = known is None or now > known.silent_after or (known.hears_us and hears_us is False)
         if len(self._neighbours) >= NEIGHBOURS_MAX:
             del self._neighbours[next(iter(self._neighbours))]  # unheard for longest
-        first = now + ASK_AFTER_HELLOS * interval
-        self._neighbours[address] = _Neighbour(silent_after, [first + after for after in ASK_AT])
-        return True
+        if known is None or anew:
+            first = now + ASK_AFTER_HELLOS * interval
+            known = _Neighbour(0.0, [first + after for after in ASK_AT])
+        known.silent_after = now + MISSED_HELLOS * interval
+        if hears_us is not None:
+            known.hears_us = hears_us
+        self._neighbours[address] = known
+        return anew
 
     def due(self, now: float) -> list[str]:
         """Whom to ask now; each moment is told once."""
@@ -164,6 +171,7 @@ class _Link:
         self.index = index
         self._interface = interface
         self._requests = requests
+        self._own: str | None = None
         self._counters = counters
         self._neighbourhood = Neighbourhood()
         self._socket = _open_socket(interface, index)
@@ -184,11 +192,14 @@ class _Link:
 
     def _take(self, datagram: bytes, source: str, now: float) -> None:
         try:
-            interval = babel.hello_interval(babel.decode_datagram(datagram))
+            said = babel.decode_packet(babel.decode_datagram(datagram))
         except DecodeError:
             self._counters["babel.malformed"] += 1
             return
-        if interval is not None and self._neighbourhood.heard(source, interval, now):
+        if said.interval is None:
+            return
+        hears_us = next((heard for address, heard in said.hears if self._is_own(address, source)), None)
+        if self._neighbourhood.heard(source, said.interval, hears_us, now):
             self._counters["babel.heard_anew"] += 1
             log.info("%s: Babel neighbour %s is heard anew; asking for its routes", self._interface, source)
 
@@ -199,6 +210,12 @@ class _Link:
             for address, request in asked:
                 self._socket.sendto(request, (address, 0, 0, self.index))
                 self._counters["babel.asked"] += 1
+
+    def _is_own(self, address: IPv6Address, neighbour: str) -> bool:
+        if self._own is None:
+            with contextlib.suppress(OSError):
+                self._own = self._own_address(neighbour)
+        return str(address) == self._own
 
     def _own_address(self, neighbour: str) -> str:
         """The link-local address that the kernel would send from."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
 from sroamd.wire.cursor import DecodeError, Reader
@@ -12,24 +13,37 @@ PORT = 6696
 GROUP = "ff02::1:6"
 
 _MAGIC, _VERSION = 42, 2
-_PAD1, _HELLO, _ROUTE_REQUEST = 0, 4, 9
-_WILDCARD, _IPV4, _IPV6 = 0, 1, 2  # address encodings, section 4.1.4
+_PAD1, _HELLO, _IHU, _ROUTE_REQUEST = 0, 4, 5, 9
+_WILDCARD, _IPV4, _IPV6, _LINK_LOCAL = 0, 1, 2, 3  # address encodings, section 4.1.4
+_LINK_LOCAL_PREFIX = bytes.fromhex("fe80000000000000")
+_INFINITY = 0xFFFF
 _UNICAST = 0x8000
 _CENTISECOND = 0.01
 _HEADER = struct.Struct("!BBH")
 _UDP_HEADER = struct.Struct("!HHHH")
 
 
-def hello_interval(packet: bytes) -> float | None:
-    """Seconds until the sender's next multicast Hello, by its own word; None where the packet holds no such Hello.
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a packet says of the link. `interval`: seconds until the next multicast Hello, None where there is no Hello.
 
-    RFC 8966 sections 4.2 and 4.6.5. What follows the body (a MAC, RFC 8967) is not looked at. DecodeError if it is no
-    packet of Babel version 2.
+    `hears`: of whose Hellos it speaks, by link-local address, and whether it hears them (IHU, section 4.6.6).
+    """
+
+    interval: float | None
+    hears: tuple[tuple[IPv6Address, bool], ...]
+
+
+def decode_packet(packet: bytes) -> Said:
+    """RFC 8966 sections 4.2 and 4.6. What follows the body (a MAC, RFC 8967) is not looked at.
+
+    DecodeError if it is no packet of Babel version 2.
     """
     reader = Reader(packet)
     if reader.u8() != _MAGIC or reader.u8() != _VERSION:
         raise DecodeError("no packet of Babel version 2")
     interval: float | None = None
+    hears: list[tuple[IPv6Address, bool]] = []
     with reader.restrict(reader.u16()) as body:
         while body.remaining:
             kind = body.u8()
@@ -40,7 +54,11 @@ def hello_interval(packet: bytes) -> float | None:
                 flags, _seqno, centiseconds = tlv.u16(), tlv.u16(), tlv.u16()
                 if centiseconds and not flags & _UNICAST:
                     interval = centiseconds * _CENTISECOND
-    return interval
+            elif kind == _IHU:
+                encoding, _reserved, cost, _interval = tlv.u8(), tlv.u8(), tlv.u16(), tlv.u16()
+                if encoding == _LINK_LOCAL:
+                    hears.append((IPv6Address(_LINK_LOCAL_PREFIX + tlv.take(8)), cost != _INFINITY))
+    return Said(interval, tuple(hears))
 
 
 def encode_requests(addresses: Iterable[IPv4Address | IPv6Address] = ()) -> bytes:
