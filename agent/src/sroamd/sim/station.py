@@ -150,6 +150,10 @@ class Station:
                 self.world.note(f"{self.name} has {self._prefix} at {self.where()}")
             self._prefix_until = now + information.valid
 
+    def solicit(self) -> None:
+        """Once more, having given up when all that it said and was told was lost."""
+        self._solicit(self.stay, SOLICITATIONS)
+
     def _solicit(self, stay: int, left: int) -> None:
         if stay != self.stay or self._router_known or not left:
             return

@@ -65,6 +65,8 @@ class Wandering:
                 world.come_back(station, station.stay, self._rng.choice(world.access_points))
             elif station.dhcp.wants_link_up:
                 station.dhcp.link_up()
+            if station.ap is not None and station.prefix is None:
+                station.solicit()  # a real one never gives up (RFC 7559)
 
     # -- moves
 
