@@ -93,6 +93,13 @@ class BabelConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class RoutesConfig:
+    """`direct`: routes to the stations of all other nodes too, so that a roam does not wait for Babel."""
+
+    direct: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     node: NodeConfig
     network: NetworkConfig
@@ -102,3 +109,4 @@ class Config:
     dhcp4: Dhcp4Config = field(default_factory=Dhcp4Config)
     ra: RaConfig = field(default_factory=RaConfig)
     babel: BabelConfig = field(default_factory=BabelConfig)
+    routes: RoutesConfig = field(default_factory=RoutesConfig)

@@ -24,6 +24,7 @@ from sroamd.config import (
     NetworkConfig,
     NodeConfig,
     RaConfig,
+    RoutesConfig,
 )
 from sroamd.constants import LEASE_LIFE_MAX
 from sroamd.printable import printable
@@ -75,6 +76,7 @@ _READERS: Mapping[type, Readers] = {
         "mtu": values.integer(1280, 65535, "octets"),
     },
     BabelConfig: {"interfaces": values.many(values.interface_name, "interface names")},
+    RoutesConfig: {"direct": values.boolean},
 }
 
 _SECTIONS: Mapping[str, type] = {
@@ -85,6 +87,7 @@ _SECTIONS: Mapping[str, type] = {
     "dhcp4": Dhcp4Config,
     "ra": RaConfig,
     "babel": BabelConfig,
+    "routes": RoutesConfig,
 }
 
 

@@ -20,7 +20,7 @@ from sroamd.constants import CONTEST_TIME
 from sroamd.core import effects as do
 from sroamd.core import events as ev
 from sroamd.core.node import Node
-from sroamd.core.values import NextHop, Prefix, Route, RouteKind, StoredDatum
+from sroamd.core.values import NextHop, Prefix, Route, RouteKind, StoredDatum, Towards
 from sroamd.wire.datum import association_key, ipv4_lease_key
 from sroamd.wire.dhcpv4 import DhcpMessage, MessageType
 from tests.core.messages import discover, select
@@ -64,6 +64,7 @@ class Host:
     node: Node
     effects: list[do.Effect] = field(default_factory=list)
     kernel: dict[Prefix, Route] = field(default_factory=dict)
+    objects: dict[tuple[NodeId, int], NextHop] = field(default_factory=dict)  # nexthop objects, by node and IP version
     disk: dict[bytes, tuple[StoredDatum, float]] = field(default_factory=dict)  # and when it was written
     peers: dict[int, Host] = field(default_factory=dict)
     disk_is_slow: bool = False
@@ -225,6 +226,13 @@ class Lab:
                 host.kernel[route.prefix] = route
             case do.RemoveRoute(prefix):
                 del host.kernel[prefix]
+            case do.SetNextHop(node, version, next_hop):
+                host.objects[node, version] = next_hop
+            case do.RemoveNextHop(node, version):
+                del host.objects[node, version]
+                gone = [p for p, r in host.kernel.items() if p.version == version and r.next_hop == Towards(node)]
+                for prefix in gone:
+                    del host.kernel[prefix]
             case do.WatchNextHops(addresses):
                 known = {a for other in self.hosts for a in routers_of(other.config)}
                 for address in sorted(addresses & known, key=str):

@@ -39,7 +39,7 @@ def gone(seqno: int) -> Update:
     return Update(seqno, 600, KEY, b"")
 
 
-@pytest.mark.parametrize("key", [b"\x82" + bytes(14), b"\xff", b"\x03anything"], ids=["130", "255", "3"])
+@pytest.mark.parametrize("key", [b"\x8f" + bytes(14), b"\xff", b"\x03anything"], ids=["143", "255", "3"])
 def test_unknown_kinds_of_records_pass_between_c_nodes_and_ours(key: bytes) -> None:
     lab = mixed()
     record = Update(7, 4000, key, b"whatever" * 20)

@@ -180,7 +180,7 @@ def _accepted(key: bytes, value: bytes) -> bool:
     return True
 
 
-@pytest.mark.parametrize("kind", [3, 44, 127, 130, 255])
+@pytest.mark.parametrize("kind", [3, 44, 127, 143, 255])
 def test_a_type_of_the_future_is_passed_on_whatever_it_holds(kind: int) -> None:
     """B11: the C daemon does the same with our types 128 and 129."""
     for key, value in ((b"", b""), (b"k" * 247, b""), (b"", b"v" * 247)):

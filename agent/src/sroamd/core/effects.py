@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from enum import Enum
 from ipaddress import IPv4Address, IPv6Address
 
-from sroamd.addresses import Mac
+from sroamd.addresses import Mac, NodeId
 from sroamd.core.check_result import CheckProgress, CheckResult
 from sroamd.core.events import PeerId
-from sroamd.core.values import Prefix, Route, StoredDatum
+from sroamd.core.values import NextHop, Prefix, Route, StoredDatum
 from sroamd.wire.census import Answer, Question
 from sroamd.wire.dhcpv4 import DhcpMessage
 from sroamd.wire.flood import Hello, Update
@@ -29,6 +29,23 @@ class InstallRoute:
 @dataclass(frozen=True, slots=True)
 class RemoveRoute:
     prefix: Prefix
+
+
+@dataclass(frozen=True, slots=True)
+class SetNextHop:
+    """Create or replace the nexthop object towards a node for the routes of one IP version, which all follow."""
+
+    node: NodeId
+    version: int
+    next_hop: NextHop
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveNextHop:
+    """Delete the nexthop object, and with it all routes of that IP version towards the node."""
+
+    node: NodeId
+    version: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +246,8 @@ class Stop:
 Effect = (
     InstallRoute
     | RemoveRoute
+    | SetNextHop
+    | RemoveNextHop
     | WatchNextHops
     | FindRoute
     | SendUpdates

@@ -8,7 +8,7 @@ from enum import Enum
 from ipaddress import IPv4Address, IPv6Address
 from itertools import groupby
 
-from sroamd.addresses import Mac
+from sroamd.addresses import Mac, NodeId
 from sroamd.config import Config
 from sroamd.core.values import NextHop, Prefix, Route, StoredDatum
 from sroamd.wire.census import Answer, Question
@@ -174,6 +174,23 @@ class NextHopChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class NextHopObjectsLost:
+    """The kernel has dropped the nexthop objects of these nodes and IP versions, and every route towards them.
+
+    It does so without a word where the link of the next hop loses its carrier.
+    """
+
+    lost: frozenset[tuple[NodeId, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class LinkLocalsListed:
+    """This machine's link-local addresses on all interfaces but those of stations, now and whenever they change."""
+
+    addresses: frozenset[IPv6Address]
+
+
+@dataclass(frozen=True, slots=True)
 class InterfaceChanged:
     """A station interface has appeared, changed its MAC, or gone (`mac` None)."""
 
@@ -245,6 +262,8 @@ FromHost = (
     | KernelRouteLost
     | ForeignRouteFound
     | NextHopChanged
+    | NextHopObjectsLost
+    | LinkLocalsListed
     | InterfaceChanged
     | LeasesLoaded
     | LeasesStored

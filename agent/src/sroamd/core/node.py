@@ -159,6 +159,8 @@ class Node:
             case events.NextHopChanged(address, next_hop):
                 self.nodes.next_hop_changed(address, next_hop)
                 self.routes.next_hops_changed(turn)
+            case events.NextHopObjectsLost() | events.LinkLocalsListed():
+                pass  # until there are direct routes
             case events.InterfaceChanged(interface, mac):
                 self._interface_changed(interface, mac)
             case events.LeasesLoaded():

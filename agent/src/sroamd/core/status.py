@@ -13,6 +13,7 @@ from sroamd.core.conflicts import Outcome
 from sroamd.core.database import Datum, is_lease
 from sroamd.core.node import Node
 from sroamd.core.pools import STATION_PREFIX_LENGTH
+from sroamd.core.values import Towards, Via
 from sroamd.core.words import kind_of, meaning, subject
 from sroamd.wire.cursor import DecodeError
 from sroamd.wire.datum import (
@@ -249,9 +250,14 @@ def routes(node: Node, now: float) -> Json:
             {
                 "prefix": str(prefix),
                 "kind": route.kind.name.lower(),
-                "interface": route.next_hop.interface,
-                "gateway": str(route.next_hop.gateway) if route.next_hop.gateway is not None else None,
+                **_via(node, route.next_hop),
                 "station": str(Mac(lease.value)) if lease is not None else None,
             }
         )
     return answer
+
+
+def _via(node: Node, via: Via) -> dict[str, Json]:
+    if isinstance(via, Towards):
+        return {"interface": None, "gateway": None, "towards": node.nodes.name(via.node)}
+    return {"interface": via.interface, "gateway": str(via.gateway) if via.gateway is not None else None}

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
+from sroamd.addresses import NodeId
 from sroamd.constants import ROUTE_PROTOCOL_DEMOTED, ROUTE_PROTOCOL_DIRECT, ROUTE_PROTOCOL_HERE
 
 Prefix = IPv4Network | IPv6Network
@@ -28,12 +29,22 @@ class NextHop:
 
 
 @dataclass(frozen=True, slots=True)
+class Towards:
+    """By way of the kernel's nexthop object for that node: whatever it is set to, all its routes follow."""
+
+    node: NodeId
+
+
+Via = NextHop | Towards
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
-    """A host route: a /32 or a /64, by way of `next_hop`."""
+    """A host route: a /32 or a /64, by way of `next_hop`. Direct routes, and only they, lead towards a node."""
 
     prefix: Prefix
     kind: RouteKind
-    next_hop: NextHop
+    next_hop: Via
 
 
 @dataclass(frozen=True, slots=True)

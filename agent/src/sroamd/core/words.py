@@ -10,16 +10,26 @@ from sroamd.wire.datum import (
     EVIDENCE,
     IPV4_LEASE,
     IPV6_LEASE,
+    LINKS,
     NODE,
     Evidence,
     NodeRecord,
     association_station,
+    decode_links,
     evidence_of,
     lease_prefix,
+    links_node,
     node_id,
 )
 
-KINDS = {IPV4_LEASE: "ipv4", IPV6_LEASE: "ipv6", ASSOCIATION: "association", NODE: "node", EVIDENCE: "evidence"}
+KINDS = {
+    IPV4_LEASE: "ipv4",
+    IPV6_LEASE: "ipv6",
+    ASSOCIATION: "association",
+    NODE: "node",
+    EVIDENCE: "evidence",
+    LINKS: "links",
+}
 
 
 def kind_of(key: bytes) -> str:
@@ -37,6 +47,8 @@ def subject(key: bytes) -> str:
             return str(association_station(key))
         if key[0] == NODE:
             return str(node_id(key))
+        if key[0] == LINKS:
+            return str(links_node(key))
         if key[0] == EVIDENCE:
             station, node = evidence_of(key)
             return f"{station} at {node}"
@@ -56,6 +68,8 @@ def meaning(nodes: Nodes, key: bytes, value: bytes) -> str:
         return _record(value)
     if kind == EVIDENCE:
         return _evidence(nodes, value)
+    if kind == LINKS:
+        return _links(value)
     return value.hex()
 
 
@@ -67,6 +81,13 @@ def _evidence(nodes: Nodes, value: bytes) -> str:
     except DecodeError:
         return value.hex()
     return f"claimed {evidence.claims} times, against {nodes.name(evidence.rival)}"
+
+
+def _links(value: bytes) -> str:
+    try:
+        return " ".join(map(str, decode_links(value))) or "gone"
+    except DecodeError:
+        return value.hex()
 
 
 def _record(value: bytes) -> str:

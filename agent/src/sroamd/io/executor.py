@@ -17,7 +17,7 @@ from sroamd.addresses import Mac
 from sroamd.core import effects
 from sroamd.core.effects import Effect, Level
 from sroamd.core.events import Event, LeasesStored, PeerId, PeerWritable
-from sroamd.core.values import Prefix, StoredDatum
+from sroamd.core.values import Prefix, StoredDatum, Towards, Via
 from sroamd.io.frames import FrameEffect
 from sroamd.io.route_socket import Change, Failure
 from sroamd.printable import printable
@@ -126,7 +126,7 @@ class Executor:
         """Do them in order; route changes that stand in a row go to the kernel in one write."""
         changes: list[Change] = []
         for effect in wanted:
-            if isinstance(effect, effects.InstallRoute | effects.RemoveRoute):
+            if isinstance(effect, Change):
                 changes.append(effect)
                 continue
             if changes:
@@ -176,7 +176,7 @@ class Executor:
                 write_note(effect)
             case effects.Stop():
                 self._process.stop()
-            case effects.InstallRoute() | effects.RemoveRoute():
+            case effects.InstallRoute() | effects.RemoveRoute() | effects.SetNextHop() | effects.RemoveNextHop():
                 self._change_routes([effect])
             case _:
                 assert_never(effect)
@@ -249,9 +249,18 @@ def describe(effect: Effect) -> str:
     """One line for people; the route changes in the words of ip(8)."""
     match effect:
         case effects.InstallRoute(route):
-            via = f" via {route.next_hop.gateway}" if route.next_hop.gateway is not None else ""
-            return f"route {route.prefix}{via} dev {route.next_hop.interface} proto {int(route.kind)}"
+            return f"route {route.prefix} {_way(route.next_hop)} proto {int(route.kind)}"
         case effects.RemoveRoute(prefix):
             return f"no route {prefix}"
+        case effects.SetNextHop(node, version, next_hop):
+            return f"nexthop of IPv{version} towards {node} {_way(next_hop)}"
+        case effects.RemoveNextHop(node, version):
+            return f"no nexthop of IPv{version} towards {node}"
         case _:
             return printable(repr(effect))
+
+
+def _way(via: Via) -> str:
+    if isinstance(via, Towards):
+        return f"towards {via.node}"
+    return f"via {via.gateway} dev {via.interface}" if via.gateway is not None else f"dev {via.interface}"

@@ -19,12 +19,12 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
 from sroamd.constants import ROUTE_METRIC
-from sroamd.core.effects import InstallRoute, RemoveRoute
-from sroamd.core.values import Prefix, Route, RouteKind
+from sroamd.core.effects import InstallRoute, RemoveNextHop, RemoveRoute, SetNextHop
+from sroamd.core.values import NextHop, Prefix, Route, RouteKind, Towards
 from sroamd.io import netlink
 from sroamd.io.netlink import NetlinkError, attribute
 
-Change = InstallRoute | RemoveRoute
+Change = InstallRoute | RemoveRoute | SetNextHop | RemoveNextHop
 
 BATCH = 128  # messages in one sendmsg: their acknowledgements (about 1 KiB of buffer each) must all fit at once
 RECEIVE_BUFFER = 1 << 20
@@ -142,7 +142,7 @@ class RouteSocket:
                     self.known.pop(change.prefix, None)
                     self.counters["route.removed"] += reason is None
                     continue
-            elif reason is None:
+            elif reason is None and isinstance(change, InstallRoute):
                 self.known[change.route.prefix] = change.route
                 self.counters["route.installed"] += 1
             if reason is not None:
@@ -152,11 +152,13 @@ class RouteSocket:
         """Raises OSError where the interface is not there."""
         if isinstance(change, RemoveRoute):
             return self._encode_removal(change.prefix)
+        if not isinstance(change, InstallRoute) or isinstance(change.route.next_hop, Towards):
+            raise NetlinkError(errno.EOPNOTSUPP, "nexthop objects are not yet made")
         route, hop = change.route, change.route.next_hop
         index = self._index_of(hop.interface)
         if index is None:
             raise NetlinkError(errno.ENODEV, f"{os.strerror(errno.ENODEV)}: {hop.interface}")
-        template, gateway = self._shape(route)
+        template, gateway = self._shape(route.prefix, hop)
         self._sequence += 1
         return [template.encode(self._sequence, route.prefix, route.kind, index, gateway)]
 
@@ -170,9 +172,9 @@ class RouteSocket:
             encoded.append(template.encode(self._sequence, prefix, kind))
         return encoded
 
-    def _shape(self, route: Route) -> tuple[_Template, bytes]:
-        gateway = route.next_hop.gateway
-        if isinstance(route.prefix, IPv4Network):
+    def _shape(self, prefix: Prefix, hop: NextHop) -> tuple[_Template, bytes]:
+        gateway = hop.gateway
+        if isinstance(prefix, IPv4Network):
             if gateway is None:
                 return self._dev4, b""
             if isinstance(gateway, IPv4Address):

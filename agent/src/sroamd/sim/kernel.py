@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address
 
+from sroamd.addresses import NodeId
 from sroamd.core.events import Event, KernelRouteLost, NextHopChanged
-from sroamd.core.values import NextHop, Prefix, Route, RouteKind
+from sroamd.core.values import NextHop, Prefix, Route, RouteKind, Towards
 from sroamd.sim.clock import VirtualTime
 
 Address = IPv4Address | IPv6Address
@@ -23,6 +24,7 @@ class VirtualKernel:
         self._told: dict[Address, NextHop | None] = {}
         self.routes: dict[Prefix, Route] = {}
         self.next_hops: dict[Address, NextHop] = {}
+        self.objects: dict[tuple[NodeId, int], NextHop] = {}  # nexthop objects, by node and IP version
         self.tell: Callable[[Event], None] = lambda event: None
 
     def install(self, route: Route) -> None:
@@ -31,6 +33,18 @@ class VirtualKernel:
         self.routes[route.prefix] = route
         if before is None or before.kind is not route.kind:
             self._changed(route.prefix, route.kind)
+
+    def way(self, route: Route) -> NextHop:
+        """Where packets that take the route go."""
+        via = route.next_hop
+        return self.objects[via.node, route.prefix.version] if isinstance(via, Towards) else via
+
+    def remove_object(self, node: NodeId, version: int) -> None:
+        """`ip nexthop del`: the routes that use it go with it, without a word."""
+        del self.objects[node, version]
+        towards = Towards(node)
+        for prefix in [p for p, r in self.routes.items() if p.version == version and r.next_hop == towards]:
+            self.remove(prefix)
 
     def remove(self, prefix: Prefix) -> None:
         if self.routes.pop(prefix, None) is not None:
@@ -49,6 +63,7 @@ class VirtualKernel:
         for prefix in list(self.routes):
             self.remove(prefix)
         self.next_hops.clear()
+        self.objects.clear()
         self.forget_watcher()
 
     def forget_watcher(self) -> None:

@@ -247,6 +247,10 @@ class Machine:
                     self.world.checks.route_here(self, route.prefix)
             case does.RemoveRoute(prefix):
                 self.kernel.remove(prefix)
+            case does.SetNextHop(node, version, next_hop):
+                self.kernel.objects[node, version] = next_hop
+            case does.RemoveNextHop(node, version):
+                self.kernel.remove_object(node, version)
             case does.WatchNextHops(addresses):
                 self.kernel.watch(addresses)
             case does.FindRoute(prefix):

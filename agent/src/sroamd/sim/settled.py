@@ -167,8 +167,8 @@ def forward(world: World, start: Machine, prefix: Prefix) -> list[Machine]:
         if route is not None and route.kind is RouteKind.HERE:
             return path
         following: Machine | None = None
-        if route is not None and route.next_hop.gateway is not None:
-            following = by_address.get(route.next_hop.gateway)
+        if route is not None and (gateway := machine.kernel.way(route).gateway) is not None:
+            following = by_address.get(gateway)
         elif (best := world.babel.best(prefix, machine.index)) is not None:
             following = world.machines[best]
         if following is None or following is machine:

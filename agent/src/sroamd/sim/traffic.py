@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 
-from sroamd.core.values import Prefix, RouteKind
+from sroamd.core.values import Prefix
 from sroamd.sim.machine import Machine
 from sroamd.sim.station import Station
 from sroamd.sim.world import World
@@ -99,7 +99,7 @@ class Traffic:
     def _at_node(self, flow: Flow, tally: Tally, prefix: Prefix, node: Machine, hops_left: int) -> None:
         route = node.kernel.routes.get(prefix)
         known = route is not None or self._world.babel.best(prefix, node.index) is not None
-        if route is not None and (route.kind is RouteKind.HERE or route.next_hop.gateway is None):
+        if route is not None and node.kernel.way(route).gateway is None:
             self._world.time.after(HOP_TIME, self._over_radio, flow, tally, node)
         elif known and node.powered and hops_left > 1:
             self._world.time.after(HOP_TIME, self._at_router, flow, tally, hops_left - 2)

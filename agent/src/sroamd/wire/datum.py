@@ -6,12 +6,14 @@
     2     MAC             the node id where the station is, or nothing: it is gone
     128   node id         what there is to know of the node (`NodeRecord`), or nothing
     129   MAC, node id    why the node claims the station against others (`Evidence`), or nothing: no longer
+    130   node id         the link-local addresses of the node's backbone interfaces, 16 octets each, or nothing
 
-Types that we do not know are flooded on untouched, as the C daemon does with our 128 and 129.
+Types that we do not know are flooded on untouched, as the C daemon does with those from 128 on.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
@@ -24,10 +26,12 @@ IPV6_LEASE = 1
 ASSOCIATION = 2
 NODE = 128
 EVIDENCE = 129
+LINKS = 130
 
 NODE_NAME_MAX = 63  # octets of UTF-8, as in a Hello
+LINKS_MAX = 12  # link-local addresses of one node: what fits an Update
 
-_KEY_LENGTH = {IPV4_LEASE: 5, IPV6_LEASE: 9, ASSOCIATION: 7, NODE: 9, EVIDENCE: 15}
+_KEY_LENGTH = {IPV4_LEASE: 5, IPV6_LEASE: 9, ASSOCIATION: 7, NODE: 9, EVIDENCE: 15, LINKS: 9}
 _IPV6_LEASE_BITS = 64
 _NO_IPV4 = bytes(4)
 _NO_IPV6 = bytes(16)
@@ -55,6 +59,11 @@ def association_key(station: Mac) -> bytes:
 def node_key(node: NodeId) -> bytes:
     """9 octets."""
     return bytes((NODE,)) + node
+
+
+def links_key(node: NodeId) -> bytes:
+    """9 octets."""
+    return bytes((LINKS,)) + node
 
 
 def evidence_key(station: Mac, node: NodeId) -> bytes:
@@ -86,6 +95,12 @@ def association_station(key: bytes) -> Mac:
 def node_id(key: bytes) -> NodeId:
     """DecodeError if this is not the key of a node."""
     _check_key(key, NODE)
+    return NodeId(key[1:])
+
+
+def links_node(key: bytes) -> NodeId:
+    """DecodeError if this is not the key of a node's link-local addresses."""
+    _check_key(key, LINKS)
     return NodeId(key[1:])
 
 
@@ -129,6 +144,21 @@ class NodeRecord:
             IPv4Address(ipv4) if ipv4 != _NO_IPV4 else None,
             IPv6Address(ipv6) if ipv6 != _NO_IPV6 else None,
         )
+
+
+def encode_links(addresses: Iterable[IPv6Address]) -> bytes:
+    """In ascending order, each once, and no more than LINKS_MAX of them."""
+    return b"".join(address.packed for address in sorted(set(addresses))[:LINKS_MAX])
+
+
+def decode_links(value: bytes) -> tuple[IPv6Address, ...]:
+    """The inverse of `encode_links`."""
+    if len(value) % 16 or len(value) > 16 * LINKS_MAX:
+        raise DecodeError(f"link-local addresses of {len(value)} octets")
+    addresses = tuple(IPv6Address(value[at : at + 16]) for at in range(0, len(value), 16))
+    if not all(address.is_link_local for address in addresses):
+        raise DecodeError("an address that is not link-local")
+    return addresses
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +217,8 @@ def check_datum(key: bytes, value: bytes) -> None:
     elif kind == EVIDENCE:
         if value and value[0] <= _EVIDENCE_VERSION:  # a later version is flooded on, as an unknown type is
             Evidence.decode(value)
+    elif kind == LINKS:
+        decode_links(value)
     elif kind == ASSOCIATION:
         if len(value) not in (0, 8):
             raise DecodeError(f"an association with a value of {len(value)} octets")
