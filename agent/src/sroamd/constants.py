@@ -66,8 +66,10 @@ SQUATTED_TIME = 600.0  # given to nobody: a station without a lease of it uses t
 # The same of what only its route shows. So long that its holder renews it meanwhile at least as often as we count the
 # seqno up by offering and avoiding it: its lease is the newer version when its node is heard again.
 ROUTED_AVOIDED_TIME = 3600.0
-SQUATS_MAX = 4  # addresses for which a station without their leases is believed, in SQUAT_MEMORY: or one could take all
-SQUAT_MEMORY = 3600.0
+# Addresses for which a station without their leases is believed: so many at once, then one in that time, or it could
+# take all. Longer than SQUATTED_TIME, so no more of them are avoided at one time.
+SQUATS_MAX = 4
+SQUAT_INTERVAL = 900.0
 # Between a lease's loss to another station and what is done about it: the winner's association, which says whether it
 # is anywhere, may come after its lease. Longer than a repair of the database takes, short against a renewal.
 LOSS_DELAY = 1.0

@@ -188,7 +188,7 @@ def test_one_peer_s_questions_are_limited_and_the_other_s_are_not(lab: Lab) -> N
 def test_a_peer_that_comes_again_begins_anew_and_leaves_nothing(lab: Lab) -> None:
     hears(lab, SOMEBODY, everybody(ASKER))
     lab.do(1, ev.PeerClosed(SOMEBODY))
-    assert lab[1].node.census._allowances == {}
+    assert lab[1].node.census._quotas == {}
     assert hears(lab, SOMEBODY, everybody(ASKER, 7)) == []
 
 
@@ -239,7 +239,7 @@ def test_census_is_a_sign_of_life(lab: Lab) -> None:
 def test_strangers_are_not_heard() -> None:
     lab = Lab(1)
     assert hears(lab, 99, everybody(ASKER)) == []
-    assert lab[1].node.census._allowances == {}
+    assert lab[1].node.census._quotas == {}
 
 
 def test_everything_that_is_sent_can_be_read(lab: Lab) -> None:

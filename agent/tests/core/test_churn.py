@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from sroamd import constants
-from sroamd.core.churn import TABLE_SPARE, Churn
+from sroamd.core.churn import Churn
 from sroamd.core.database import Database, Refused, Replaced
 from sroamd.core.effects import SendUpdates
+from sroamd.core.memory import SPARE
 from sroamd.wire.datum import association_key
 from sroamd.wire.flood import Update
 from tests.core.harness import ALICE, BOB, Lab, id_of
@@ -41,9 +42,9 @@ def test_other_data_are_not_affected() -> None:
 
 def test_who_has_rested_takes_no_room() -> None:
     churn = Churn()
-    for number in range(2 * TABLE_SPARE):
+    for number in range(2 * SPARE):
         assert churn.take(number.to_bytes(4, "big"), float(number))
-    assert len(churn) <= TABLE_SPARE
+    assert len(churn) <= SPARE
 
 
 def test_versions_that_chase_one_another_in_a_ring_come_to_rest() -> None:

@@ -7,7 +7,8 @@ import pytest
 from sroamd import constants
 from sroamd.addresses import Mac
 from sroamd.core import effects as do
-from sroamd.core.claim_limit import TABLE_SPARE, ClaimLimit
+from sroamd.core.claim_limit import ClaimLimit
+from sroamd.core.memory import SPARE
 from sroamd.core.seqno import HALF, MODULUS
 from tests.core.claims import claim, hears, owners, seqno_of
 from tests.core.harness import ALICE, Lab, id_of, mac
@@ -69,9 +70,9 @@ def test_withdrawal_leaves_tokens_for_claims() -> None:
 
 def test_who_moved_long_ago_takes_no_memory() -> None:
     limit = ClaimLimit()
-    for number in range(10 * TABLE_SPARE):
+    for number in range(10 * SPARE):
         limit.saw(Mac(bytes((2, 0)) + number.to_bytes(4, "big")), 1, number / 10)
-    assert len(limit) <= 2 * TABLE_SPARE
+    assert len(limit) <= 2 * SPARE
 
 
 # -- a node

@@ -7,7 +7,8 @@ from ipaddress import IPv4Address
 from sroamd.addresses import Mac
 from sroamd.constants import LEASE_VERSION_INTERVAL, LEASE_VERSIONS_BURST
 from sroamd.core import events as ev
-from sroamd.core.allowance import TABLE_SPARE, Allowance
+from sroamd.core.allowance import Allowance
+from sroamd.core.memory import SPARE
 from sroamd.wire.datum import ipv4_lease_key
 from sroamd.wire.dhcpv4 import MessageType
 from sroamd.wire.flood import Update
@@ -98,4 +99,4 @@ def test_stations_that_take_nothing_more_take_no_memory() -> None:
     allowance = Allowance(2, 10.0)
     for number in range(20_000):
         allowance.take(Mac(mac(number)), float(number))
-    assert len(allowance) <= TABLE_SPARE + 2
+    assert len(allowance) <= SPARE

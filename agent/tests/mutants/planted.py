@@ -591,4 +591,21 @@ BUGS = (
         ("core/test_dhcp_other.py",),
         "A11",
     ),
+    # -- how often something may happen
+    Bug(
+        "nothing-is-forgotten",
+        "every station that ever came keeps its accounts",
+        "core/memory.py",
+        "if self._is_over(known, now)]",
+        "if False]",
+        ("core/test_memory.py", "core/test_churn.py", "core/test_claim_limit.py"),
+    ),
+    Bug(
+        "what-has-happened-is-free",
+        "a peer may say as much as it likes",
+        "rate.py",
+        "        self._tokens -= amount\n",
+        "",
+        ("test_rate.py",),
+    ),
 )

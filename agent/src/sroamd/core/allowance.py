@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from sroamd.addresses import Mac
-
-TABLE_SPARE = 1024  # stations before those that have all of it again are looked for
+from sroamd.core.memory import Memory
 
 
 class Allowance:
@@ -13,8 +12,8 @@ class Allowance:
     def __init__(self, burst: int, interval: float) -> None:
         self._whole = burst * interval
         self._interval = interval
-        self._full_at: dict[Mac, float] = {}  # when all of it is there again, if nothing more is taken
-        self._look_at = TABLE_SPARE
+        # When all of it is there again, if nothing more is taken.
+        self._full_at: Memory[Mac, float] = Memory(lambda full_at, now: full_at <= now)
 
     def __len__(self) -> int:
         return len(self._full_at)
@@ -24,8 +23,5 @@ class Allowance:
         full_at = max(self._full_at.get(station, now), now) + self._interval
         if full_at > now + self._whole:
             return False
-        self._full_at[station] = full_at
-        if len(self._full_at) >= self._look_at:
-            self._full_at = {mac: at for mac, at in self._full_at.items() if at > now}
-            self._look_at = 2 * len(self._full_at) + TABLE_SPARE
+        self._full_at.keep(station, full_at, now)
         return True

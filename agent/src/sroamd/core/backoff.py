@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic
 
-Subject = TypeVar("Subject", bound=Hashable)
-
-TABLE_SPARE = 64  # entries before what is over is looked for
+from sroamd.core.memory import Memory, Subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +28,7 @@ class Backoffs(Generic[Subject]):
         self._first = first
         self._longest = longest
         self._quiet = quiet
-        self._runs: dict[Subject, Run] = {}
-        self._look_at = TABLE_SPARE
+        self._runs: Memory[Subject, Run] = Memory(self._is_over)
 
     def __len__(self) -> int:
         return len(self._runs)
@@ -53,8 +49,7 @@ class Backoffs(Generic[Subject]):
         # 2 ** (count - free - 1), of which so much is enough to reach any `longest`.
         doublings = min(count - self._free - 1, 32)
         wait = 0.0 if doublings < 0 else min(self._first * 2**doublings, self._longest)
-        self._forget_what_is_over(now)
-        self._runs[subject] = Run(count, now, now + wait)
+        self._runs.keep(subject, Run(count, now, now + wait), now)
         return wait
 
     def forgive(self, subject: Subject) -> None:
@@ -62,9 +57,3 @@ class Backoffs(Generic[Subject]):
 
     def _is_over(self, run: Run, now: float) -> bool:
         return now > run.ready_at + self._quiet
-
-    def _forget_what_is_over(self, now: float) -> None:
-        """Now and then, so that it costs nothing each time."""
-        if len(self._runs) >= self._look_at:
-            self._runs = {subject: run for subject, run in self._runs.items() if not self._is_over(run, now)}
-            self._look_at = 2 * len(self._runs) + TABLE_SPARE

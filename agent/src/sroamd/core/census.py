@@ -19,8 +19,8 @@ from sroamd.core.events import PeerId
 from sroamd.core.fingerprints import fingerprint
 from sroamd.core.nodes import Nodes
 from sroamd.core.peering import Peering
-from sroamd.core.rate import TokenBucket
 from sroamd.core.turn import State, Turn
+from sroamd.rate import TokenBucket
 from sroamd.wire.census import KEY_AND_VALUE_MAX, KEY_MAX, Answer, Held, Question
 from sroamd.wire.summary import DEPTH, DIGEST_SIZE
 
@@ -35,7 +35,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Allowance:
+class Quota:
     """What one peer may ask, itself or for others."""
 
     everybody: TokenBucket
@@ -48,7 +48,7 @@ class Census:
         self._peering = peering
         self._asked: dict[tuple[NodeId, bytes], Asked] = {}  # the oldest first
         self._ways: dict[NodeId, PeerId] = {}  # the one that was longest not heard of first
-        self._allowances: dict[PeerId, Allowance] = {}
+        self._quotas: dict[PeerId, Quota] = {}
         self.counters: Counter[str] = Counter()
         self.checks = Checks(state, nodes, self._ask)
 
@@ -61,7 +61,7 @@ class Census:
             self._answer(turn, peer_id, message)
 
     def closed(self, peer_id: PeerId) -> None:
-        self._allowances.pop(peer_id, None)
+        self._quotas.pop(peer_id, None)
 
     # -- questions
 
@@ -80,12 +80,12 @@ class Census:
             self._pass_on(turn, question, peer_id)
 
     def _allowed(self, peer_id: PeerId, question: Question, now: float) -> bool:
-        allowance = self._allowances.get(peer_id)
-        if allowance is None:
+        quota = self._quotas.get(peer_id)
+        if quota is None:
             everybody = TokenBucket(constants.CENSUS_EVERYBODY_RATE, constants.CENSUS_EVERYBODY_BURST, now)
             one = TokenBucket(constants.CENSUS_TARGETED_RATE, constants.CENSUS_TARGETED_BURST, now)
-            allowance = self._allowances[peer_id] = Allowance(everybody, one)
-        return (allowance.everybody if question.target is None else allowance.one).take(now)
+            quota = self._quotas[peer_id] = Quota(everybody, one)
+        return (quota.everybody if question.target is None else quota.one).take(now)
 
     def _remember(self, name: tuple[NodeId, bytes], peer_id: PeerId, question: Question, now: float) -> None:
         for oldest in list(self._asked)[:2]:  # two go for each that comes: the table empties itself

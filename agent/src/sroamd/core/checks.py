@@ -9,8 +9,8 @@ from sroamd.core.agenda import Job
 from sroamd.core.check import OUTSTANDING_MAX, Check
 from sroamd.core.effects import CheckEnded, CheckProgressed
 from sroamd.core.nodes import Nodes
-from sroamd.core.rate import TokenBucket
 from sroamd.core.turn import State, Turn
+from sroamd.rate import TokenBucket
 from sroamd.wire.census import NONCE_SIZE, Answer, Question
 
 TICK = 0.1

@@ -12,9 +12,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from sroamd.constants import CHURN_BURST, CHURN_RATE, CHURN_REST
+from sroamd.core.memory import Memory
 
 INTERVAL = 1 / CHURN_RATE  # seconds a token
-TABLE_SPARE = 1024  # keys before those that have rested are looked for
 
 
 class Account(NamedTuple):
@@ -28,8 +28,7 @@ class Churn:
     """Tokens by key. Who has rested has all of them, and no entry."""
 
     def __init__(self) -> None:
-        self._accounts: dict[bytes, Account] = {}
-        self._look_at = TABLE_SPARE
+        self._accounts: Memory[bytes, Account] = Memory(lambda account, now: account.full_at <= now)
 
     def __len__(self) -> int:
         return len(self._accounts)
@@ -37,20 +36,11 @@ class Churn:
     def take(self, key: bytes, now: float) -> bool:
         """Whether the datum may be replaced now; if so, it is paid for."""
         account = self._accounts.get(key)
-        full_at = now
-        if account is None:
-            if len(self._accounts) >= self._look_at:
-                self._forget_the_full(now)
-        elif now < account.deaf_until:
+        if account is not None and now < account.deaf_until:
             return False
-        else:
-            full_at = max(account.full_at, now)
-        if full_at + INTERVAL > now + CHURN_BURST * INTERVAL:
-            self._accounts[key] = Account(now + CHURN_REST, now + CHURN_REST)
+        full_at = (now if account is None else max(account.full_at, now)) + INTERVAL
+        if full_at > now + CHURN_BURST * INTERVAL:
+            self._accounts.keep(key, Account(now + CHURN_REST, now + CHURN_REST), now)
             return False
-        self._accounts[key] = Account(full_at + INTERVAL, now)
+        self._accounts.keep(key, Account(full_at, now), now)
         return True
-
-    def _forget_the_full(self, now: float) -> None:
-        self._accounts = {key: account for key, account in self._accounts.items() if account.full_at > now}
-        self._look_at = 2 * len(self._accounts) + TABLE_SPARE

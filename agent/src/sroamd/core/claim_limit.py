@@ -14,10 +14,10 @@ from typing import NamedTuple
 
 from sroamd.addresses import Mac
 from sroamd.constants import CLAIM_BURST, CLAIM_RATE
+from sroamd.core.memory import Memory
 from sroamd.core.seqno import MODULUS
 
 INTERVAL = 1 / CLAIM_RATE  # seconds a token
-TABLE_SPARE = 1024  # stations before those that have not moved of late are looked for
 
 
 class Account(NamedTuple):
@@ -31,8 +31,7 @@ class ClaimLimit:
     """Tokens by station. Who has not moved of late has all of them, and no entry."""
 
     def __init__(self) -> None:
-        self._accounts: dict[Mac, Account] = {}
-        self._look_at = TABLE_SPARE
+        self._accounts: Memory[Mac, Account] = Memory(lambda account, now: account.full_at <= now)
 
     def __len__(self) -> int:
         return len(self._accounts)
@@ -46,10 +45,8 @@ class ClaimLimit:
                 return
             if account.full_at > now:
                 steps, full_at = (seqno - account.seqno) % MODULUS, account.full_at
-        elif len(self._accounts) >= self._look_at:
-            self._forget_the_full(now)
         most = now + CLAIM_BURST * INTERVAL  # none left; there are no debts
-        self._accounts[station] = Account(min(full_at + steps * INTERVAL, most), seqno)
+        self._accounts.keep(station, Account(min(full_at + steps * INTERVAL, most), seqno), now)
 
     def ready_at(self, station: Mac, now: float, keep: int = 0) -> float:
         """When there is a token beside `keep` others: `now`, or later."""
@@ -57,7 +54,3 @@ class ClaimLimit:
         if account is None:
             return now
         return max(now, account.full_at - (CLAIM_BURST - keep - 1) * INTERVAL)
-
-    def _forget_the_full(self, now: float) -> None:
-        self._accounts = {mac: account for mac, account in self._accounts.items() if account.full_at > now}
-        self._look_at = 2 * len(self._accounts) + TABLE_SPARE

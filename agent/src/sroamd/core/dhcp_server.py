@@ -20,7 +20,6 @@ from sroamd.core.effects import Level, SendDhcp
 from sroamd.core.events import DhcpReceived
 from sroamd.core.leases import Leases
 from sroamd.core.probes import Probes
-from sroamd.core.strikes import Strikes
 from sroamd.core.tickets import Tickets
 from sroamd.core.turn import State, Turn
 from sroamd.wire.datum import IPV4_LEASE, ipv4_lease_key
@@ -29,7 +28,7 @@ from sroamd.wire.dhcpv4 import BOOTREPLY, PACKET_SIZE_MIN, DhcpMessage, MessageT
 UNSPECIFIED = IPv4Address(0)
 LIMITED_BROADCAST = IPv4Address("255.255.255.255")
 LEASE_LIFE_MIN = 60
-DECLINES_MAX = 3  # a station's declines that are believed, in DECLINE_LIFE
+DECLINES_MAX = 3  # a station's declines that are believed at once; then one every DECLINE_LIFE
 
 
 class DhcpServer:
@@ -40,7 +39,7 @@ class DhcpServer:
         self._tickets = tickets
         self._contested: dict[Mac, DhcpReceived] = {}  # the last message of each station whose answer waits
         self._versions = Allowance(constants.LEASE_VERSIONS_BURST, constants.LEASE_VERSION_INTERVAL)
-        self._declines = Strikes(DECLINES_MAX, constants.DECLINE_LIFE)
+        self._declines = Allowance(DECLINES_MAX, constants.DECLINE_LIFE)
         self.counters: Counter[str] = Counter()
 
     def received(self, turn: Turn, event: DhcpReceived) -> None:
@@ -214,7 +213,7 @@ class DhcpServer:
         datum = None if address is None else self._state.database.live(ipv4_lease_key(address), turn.now)
         if datum is None or datum.value != station or not self._is_for_us(event.message):
             self.counters["dhcp4.decline-ignored"] += 1
-        elif not self._declines.add(station, turn.now):
+        elif not self._declines.take(station, turn.now):
             self.counters["dhcp4.decline-limited"] += 1
         else:
             self._state.offers.discard(datum.key)

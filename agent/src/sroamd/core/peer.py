@@ -13,7 +13,7 @@ from itertools import islice
 from sroamd import constants
 from sroamd.addresses import NodeId
 from sroamd.core.database import Database, is_association
-from sroamd.core.rate import TokenBucket
+from sroamd.rate import TokenBucket
 from sroamd.wire.summary import BUCKETS
 
 _WALKS = 2  # a dump goes over all buckets for the associations, then for the rest

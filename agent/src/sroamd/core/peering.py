@@ -12,9 +12,9 @@ from sroamd.core.database import Datum
 from sroamd.core.effects import ClosePeer, Level, SendHello, SendSummaries, SendUpdates
 from sroamd.core.events import PeerId
 from sroamd.core.peer import Comparison, Peer
-from sroamd.core.rate import TokenBucket
 from sroamd.core.repair import Repair
 from sroamd.core.turn import State, Turn
+from sroamd.rate import TokenBucket
 from sroamd.wire.flood import Hello, Update
 from sroamd.wire.summary import Summary, Wanted
 

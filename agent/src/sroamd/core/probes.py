@@ -16,10 +16,10 @@ from ipaddress import IPv4Address
 
 from sroamd import constants
 from sroamd.addresses import NO_MAC, Mac
+from sroamd.core.allowance import Allowance
 from sroamd.core.effects import FindRoute, Level, SendArpProbe
 from sroamd.core.leases import Leases, address_of_key
 from sroamd.core.routes import key_of
-from sroamd.core.strikes import Strikes
 from sroamd.core.turn import State, Turn
 from sroamd.core.values import Prefix
 from sroamd.wire.datum import IPV4_LEASE, ipv4_lease_key, lease_prefix
@@ -29,7 +29,7 @@ class Probes:
     def __init__(self, state: State, leases: Leases) -> None:
         self._state = state
         self._leases = leases
-        self._squats = Strikes(constants.SQUATS_MAX, constants.SQUAT_MEMORY)
+        self._squats = Allowance(constants.SQUATS_MAX, constants.SQUAT_INTERVAL)
         self.counters: Counter[str] = Counter()
 
     def ask(self, turn: Turn, key: bytes, *, had_it: bool) -> None:
@@ -52,7 +52,7 @@ class Probes:
         datum = self._state.database.live(key, turn.now)
         if key not in self._state.offers or datum is None or datum.value == source:
             return
-        if self._state.present.get(source) != interface or not self._squats.add(source, turn.now):
+        if self._state.present.get(source) != interface or not self._squats.take(source, turn.now):
             self.counters["dhcp4.squatter-ignored"] += 1
             return
         self.counters["dhcp4.squatters"] += 1

@@ -17,6 +17,7 @@ from sroamd.constants import (
 )
 from sroamd.core.events import Event, PeerBlocked, PeerId, PeerReady, PeerWritable, said_by
 from sroamd.io.peer_admission import Arrival
+from sroamd.rate import TokenBucket
 from sroamd.wire.cursor import DecodeError
 from sroamd.wire.flood import HANDSHAKE, RESYNCHRONISATION, Message, StreamDecoder
 
@@ -46,22 +47,6 @@ def tune(connection: socket.socket) -> None:
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(USER_TIMEOUT * 1000))
 
 
-class _Allowance:
-    """`burst` at once and `rate` a second in the long run, of something that has happened before it is counted."""
-
-    def __init__(self, rate: float, burst: float, now: float) -> None:
-        self._rate = rate
-        self._burst = burst
-        self._left = burst
-        self._at = now
-
-    def spend(self, amount: float, now: float) -> float:
-        """What is left; negative when it was too much."""
-        self._left = min(self._left + (now - self._at) * self._rate, self._burst) - amount
-        self._at = now
-        return self._left
-
-
 class PeerConnection(asyncio.BufferedProtocol):
     """Born with its socket and dead with it: decoder, buffers and id are never used again.
 
@@ -83,8 +68,8 @@ class PeerConnection(asyncio.BufferedProtocol):
         self._deadline: asyncio.TimerHandle | None = None
         self._full = False  # the kernel does not take all that was written
         self._owes_writable = False
-        self._octets = _Allowance(PEER_RECEIVE_RATE, PEER_RECEIVE_BURST, owner.loop.time())
-        self._malformed = _Allowance(MALFORMED_RATE, MALFORMED_BURST, owner.loop.time())
+        self._octets = TokenBucket(PEER_RECEIVE_RATE, PEER_RECEIVE_BURST, owner.loop.time())
+        self._malformed = TokenBucket(MALFORMED_RATE, MALFORMED_BURST, owner.loop.time())
 
     # -- asyncio's side
 

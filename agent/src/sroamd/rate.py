@@ -25,10 +25,15 @@ class TokenBucket:
         self._tokens -= 1
         return True
 
+    def spend(self, amount: float, now: float) -> float:
+        """So much has happened, allowed or not. What is left; negative when it was too much."""
+        self._refill(now)
+        self._tokens -= amount
+        return self._tokens
+
     def drain(self, now: float) -> None:
         """It has happened, allowed or not: the next has to wait for it, but never for more than a whole burst."""
-        self._refill(now)
-        self._tokens = max(self._tokens - 1, -self.burst)
+        self._tokens = max(self.spend(1, now), -self.burst)
 
     def ready_at(self, now: float) -> float:
         """From when on `take` succeeds, if nothing is taken before."""

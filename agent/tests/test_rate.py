@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sroamd.core.rate import TokenBucket
+from sroamd.rate import TokenBucket
 
 
 def test_a_burst_passes_at_once_and_then_one_at_a_time() -> None:
@@ -32,6 +32,14 @@ def test_what_happens_anyway_is_waited_for_but_not_for_ever() -> None:
     for _ in range(1000):
         bucket.drain(0.0)
     assert bucket.ready_at(0.0) == pytest.approx(5.0)
+
+
+def test_what_has_happened_is_counted_whole() -> None:
+    bucket = TokenBucket(1000.0, 500, now=0.0)
+    assert bucket.spend(400, 0.0) == 100
+    assert bucket.spend(2400, 0.0) == -2300
+    assert bucket.spend(0, 2.0) == -300
+    assert bucket.spend(0, 3600.0) == 500
 
 
 @settings(max_examples=100, deadline=None)
