@@ -7,7 +7,7 @@ not here but in the stand-in of the tests that speaks TCP. Left out: it sleeps 1
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Network, IPv6Network
+from ipaddress import IPv4Address, IPv6Network
 from random import Random
 
 from sroamd.addresses import Mac, NodeId
@@ -17,6 +17,7 @@ from sroamd.core import events as ev
 from sroamd.core.values import NextHop, Prefix, Route, RouteKind
 from sroamd.sim.c_clients import Clients
 from sroamd.sim.c_database import CDatabase, Record
+from sroamd.sim.c_prefixes import prefix_of, random_prefix
 from sroamd.wire.datum import ASSOCIATION, IPV4_LEASE, IPV6_LEASE, association_key
 from sroamd.wire.dhcpv4 import BOOTREPLY, DhcpMessage, MessageType
 from sroamd.wire.flood import Update
@@ -281,24 +282,6 @@ class CNode:
         )
         gateway = self._network.ipv6_gateway
         self._effects.append(do.SendRouterAdvertisement(interface, station, gateway, advertisement))
-
-
-def prefix_of(address: bytes) -> Prefix:
-    """From 4 octets a /32, from 8 a /64."""
-    return IPv4Network((address, 32)) if len(address) == 4 else IPv6Network((address + bytes(8), 64))
-
-
-def random_prefix(pool: bytes, length: int, draw: Random) -> bytes:
-    """The pool's address of so many octets with what lies behind `length` bits drawn: 0 to 254 for a whole octet."""
-    address = bytearray(pool)
-    at, bits = divmod(length, 8)
-    if bits:
-        mask = 0xFF >> bits
-        address[at] = (address[at] & ~mask) | (draw.getrandbits(31) & mask)
-        at += 1
-    for index in range(at, len(address)):
-        address[index] = draw.getrandbits(31) % 0xFF
-    return bytes(address)
 
 
 def _u32(number: int) -> bytes:

@@ -8,16 +8,15 @@ from __future__ import annotations
 from collections import deque
 from ipaddress import IPv4Address, IPv6Address
 from random import Random
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 
 from sroamd.addresses import Mac, NodeId
 from sroamd.config import Config
-from sroamd.core import effects as does
 from sroamd.core.events import Event, InterfaceChanged, KernelRoutesListed, LeasesLoaded, PeerId, Tick
 from sroamd.core.node import Node
-from sroamd.core.values import RouteKind
 from sroamd.sim.c_node import CNode
 from sroamd.sim.disk import Moment, VirtualDisk
+from sroamd.sim.executor import apply
 from sroamd.sim.hostapd import VirtualHostapd
 from sroamd.sim.kernel import VirtualKernel
 from sroamd.sim.liar import Liar
@@ -123,7 +122,7 @@ class Machine:
         """What decides on this machine. A subclass has another agent."""
         return Node(self.config, self.node_id, rng)
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
         """The daemon closes its adapters in order; the kernel's routes stay."""
         if self.running:
             self.disk.close()
@@ -202,7 +201,7 @@ class Machine:
         if effects:
             trace.effects(at, self.name, effects)
             for effect in effects:
-                self._apply(effect)
+                apply(self, effect)
         self._arm()
 
     # -- the one timer
@@ -230,92 +229,6 @@ class Machine:
         if self._ticks_now[1] > SPIN_MAX:
             raise Spinning(f"{self.name} wants to be called at {deadline:.6f} for ever (clock {self.clock():.6f})")
         self.deliver(Tick())
-
-    # -- effects out
-
-    def _apply(self, effect: does.Effect) -> None:
-        match effect:
-            case does.SendUpdates(peer, updates, more):
-                if peer in self.connections:
-                    connection, end = self.connections[peer]
-                    connection.send(end, updates, more)
-            case does.Note() | does.CheckProgressed() | does.CheckEnded():
-                pass
-            case does.InstallRoute(route):
-                self.kernel.install(route)
-                if route.kind is RouteKind.HERE:
-                    self.world.checks.route_here(self, route.prefix)
-            case does.RemoveRoute(prefix):
-                self.kernel.remove(prefix)
-            case does.SetNextHop(node, version, next_hop):
-                self.kernel.objects[node, version] = next_hop
-            case does.RemoveNextHop(node, version):
-                self.kernel.remove_object(node, version)
-            case does.WatchNextHops(addresses):
-                self.kernel.watch(addresses)
-            case does.FindRoute(prefix):
-                self.world.route_asked_for(self, prefix)
-            case does.SendHello(peer, hello):
-                if peer in self.connections:
-                    connection, end = self.connections[peer]
-                    connection.send(end, (hello,))
-            case does.SendSummaries(peer, summaries, more):
-                if peer in self.connections:
-                    connection, end = self.connections[peer]
-                    connection.send(end, summaries, more)
-            case does.SendCensus(peer, messages):
-                if peer in self.connections:
-                    connection, end = self.connections[peer]
-                    connection.send(end, messages)
-            case does.ClosePeer(peer, _reason, redial_after):
-                if peer in self.connections:
-                    connection, end = self.connections[peer]
-                    connection.close(end, redial_after)
-            case does.StoreLeases(data, ticket):
-                self.world.checks.claimed(self, data)
-                self.disk.put(data, ticket, self.moment())
-            case does.ForgetLeases(keys):
-                self.disk.forget(keys)
-            case does.Stop():
-                self.world.time.after(0.0, self._stop)
-            case _:
-                self._apply_to_station(effect)
-
-    def _apply_to_station(
-        self,
-        effect: does.SendGratuitousArp
-        | does.SendNeighborAdvertisement
-        | does.SendArpRequest
-        | does.SendArpProbe
-        | does.SendNeighborSolicitation
-        | does.PollStation
-        | does.Disassociate
-        | does.SendDhcp
-        | does.SendRouterAdvertisement,
-    ) -> None:
-        air = self.world.air
-        match effect:
-            case does.SendGratuitousArp(_, station, address):
-                air.gateway_announced(self, station, address)
-            case does.SendNeighborAdvertisement(_, station, address):
-                air.gateway_announced(self, station, address)
-            case does.SendArpRequest(_, station, _source, target):
-                air.asked_for(self, station, target)
-            case does.SendArpProbe(_, target):
-                air.probed_for(self, target)
-            case does.SendNeighborSolicitation(_, station, _source, target):
-                air.asked_for(self, station, target)
-            case does.PollStation(_, station):
-                air.polled(self, station)
-            case does.Disassociate(_, station):
-                air.disassociated(self, station)
-            case does.SendDhcp():
-                self.world.checks.reply_sent(self, effect)
-                air.dhcp_sent(self, effect)
-            case does.SendRouterAdvertisement(_, station, _source, advertisement):
-                air.router_advertised(self, station, advertisement)
-            case _:
-                assert_never(effect)
 
 
 class LyingMachine(Machine):
