@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 
 import pytest
 
+from sroamd.constants import LEASE_GRACE
 from sroamd.core import effects as do
 from sroamd.core import events as ev
 from sroamd.wire.dhcpv4 import DhcpMessage, MessageType
+from sroamd.wire.flood import Update
 from tests.core.answers import counted, kind_of
-from tests.core.harness import ALICE, BOB, Lab, lease_of
+from tests.core.harness import ALICE, BOB, CAROL, Lab, lease_of, routers_of
 from tests.core.messages import GATEWAY, dhcp, discover, init_reboot, release, renew, select
 
 LIMITED_BROADCAST = IPv4Address("255.255.255.255")
@@ -214,6 +216,29 @@ def test_r2131_432_renew_of_anothers_address_is_nak(lab: Lab) -> None:
     lab.dhcp(1, select(BOB, FREE))
     assert kind_of(lab.dhcp(1, renew(ALICE, FREE))) == ["NAK"]
     assert lab[1].address(BOB, lab.now) == FREE
+
+
+@pytest.mark.parametrize("since", [bytes(CAROL), bytes(6)], ids=["another's", "nobody's"])
+def test_renewal_of_what_is_nobodys_any_more_gets_it_back(lab: Lab, since: bytes) -> None:
+    """Found by the simulator (seed 20419): the station used it all the time, and no route led to it."""
+    lab[1].node.database.merge(Update(7, 1, lease_of(FREE), since), lab.now)
+    lab.wait(LEASE_GRACE)
+    assert kind_of(lab.dhcp(1, renew(ALICE, FREE))) == ["NAK"]
+    lab.wait(2)
+    assert lab.dhcp(1, init_reboot(ALICE, FREE)) == []  # it may come from anywhere
+    assert kind_of(lab.dhcp(1, renew(ALICE, FREE))) == ["ACK"]
+    assert IPv4Network(FREE) in lab[1].here()
+
+
+def test_renewal_of_what_may_be_anothers_where_nothing_is_heard_from_is_silence() -> None:
+    lab = Lab(2)
+    lab.join(1, ALICE)
+    lab[1].node.database.merge(Update(7, 1, lease_of(FREE), bytes(BOB)), lab.now)
+    lab.wait(LEASE_GRACE + 2)
+    lab.cut(1, 2)
+    for address in routers_of(lab[2].config):
+        lab.do(1, ev.NextHopChanged(address, None))
+    assert lab.dhcp(1, renew(ALICE, FREE)) == []
 
 
 @pytest.mark.spec("RFC 2131", "4.3.2")

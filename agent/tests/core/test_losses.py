@@ -19,7 +19,7 @@ from sroamd.core.peering import to_update
 from sroamd.wire.datum import ipv4_lease_key, ipv6_lease_key
 from sroamd.wire.dhcpv4 import MessageType
 from sroamd.wire.flood import Update
-from tests.core.harness import ALICE, BOB, CAROL, POOL, Host, Lab
+from tests.core.harness import ALICE, BOB, CAROL, POOL, Host, Lab, config_of
 from tests.core.messages import decline, discover, release, renew, select
 from tests.core.strangers import SOMEBODY, connect, says
 
@@ -302,6 +302,46 @@ def test_release_on_the_other_side_does_not_end_what_the_station_was_given_here_
     assert IPv4Network(SHARED) in lab[1].here()
     for host in lab.hosts:
         assert host.address(ALICE, lab.now) == SHARED
+
+
+def acknowledged_here_and_only_offered_there() -> Lab:
+    """While the nodes were apart. The station has walked on since, to the node that has offered it."""
+    lab = Lab(2)
+    lab.join(2, ALICE)
+    lease(lab, 2, ALICE, SHARED)
+    lab.cut(1, 2)
+    lab.dhcp(2, release(ALICE, SHARED))
+    lab.dhcp(2, discover(ALICE))
+    lab.leave(2, ALICE)
+    lab.join(1, ALICE)
+    lease(lab, 1, ALICE, SHARED)
+    lab.leave(1, ALICE)
+    lab.join(2, ALICE)
+    return lab
+
+
+def test_offer_on_the_other_side_does_not_end_what_was_acknowledged_here_wherever_the_station_is_now() -> None:
+    """Found by the simulator (seed 22294): the offer was the newer version, and the lease went with it."""
+    lab = acknowledged_here_and_only_offered_there()
+    lab.connect(1, 2)
+    lab.wait(2 * constants.OFFER_LIFE)
+    assert [host.address(ALICE, lab.now) for host in lab.hosts] == [SHARED, SHARED]
+    assert IPv4Network(SHARED) in lab[2].here()
+
+
+def test_lease_that_goes_on_above_an_offer_is_said_once_by_all_who_hold_it() -> None:
+    """They say the same version, so none of them has to answer another."""
+    lab = acknowledged_here_and_only_offered_there()
+    lab.add(config_of(3))
+    lab.connect(1, 3)
+    before = lab[1].node.database.get(ipv4_lease_key(SHARED))
+    offered = lab[2].node.database.get(ipv4_lease_key(SHARED))
+    assert before is not None
+    assert offered is not None
+    assert offered.seqno > before.seqno
+    lab.connect(2, 3)
+    data = [host.node.database.get(ipv4_lease_key(SHARED)) for host in lab.hosts]
+    assert [datum.seqno for datum in data if datum is not None] == [offered.seqno + 1] * 3
 
 
 def test_prefix_that_was_only_offered_when_the_station_left_is_routed_when_it_comes_back() -> None:

@@ -165,8 +165,16 @@ class DhcpServer:
             self._offer(turn, event, address, had_it=True)
         elif (own := self._leases.address_of(station, turn.now)) is not None:
             self._refuse(turn, event, f"{address} is not its address, {own} is")
+        elif datum is not None and self._renews_what_is_free(event, key, turn.now):
+            self._offer(turn, event, address, had_it=True)
         else:  # no record: another node may know, and perhaps so shall we in a moment
             self.counters["dhcp4.unknown-client"] += 1
+
+    def _renews_what_is_free(self, event: DhcpReceived, key: bytes, now: float) -> bool:
+        """It uses the address, and whoever had that meanwhile does not. It would hear nothing, and have no route, until
+        its lease is over.
+        """
+        return event.message.ciaddr != UNSPECIFIED and self._leases.is_certainly_free(key, event.source, now)
 
     def _acknowledge(self, turn: Turn, event: DhcpReceived, held: Datum, address: IPv4Address) -> None:
         """A lease that is hardly older than what is asked for (a roam, a REQUEST that is repeated) stays as it is: that

@@ -78,6 +78,10 @@ class Leases:
             return False
         return datum.value == NO_MAC or not self.is_associated(Mac(datum.value), now)
 
+    def is_certainly_free(self, key: bytes, station: Mac, now: float) -> bool:
+        """As far as is known, and no node that is cut off may have given it to another."""
+        return self.is_free(key, station, now) and not self._rank(key, station)
+
     def is_associated(self, station: Mac, now: float) -> bool:
         """Whether the station is anywhere at all."""
         claim = self._state.database.live(association_key(station), now)
@@ -93,7 +97,7 @@ class Leases:
                 return requested if requested in addresses else addresses[0]
         if requested is not None and self.in_pool(requested):
             key = ipv4_lease_key(requested)
-            if self.is_free(key, station, now) and not self._rank(key, station):
+            if self.is_certainly_free(key, station, now):
                 return requested
         found = self._first_free(IPV4_LEASE, station, now)
         return None if found is None else address_of_key(found)

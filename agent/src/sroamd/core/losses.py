@@ -39,18 +39,31 @@ class Losses:
             self._state.agenda.set_earlier(Job.LOSS, old.key, turn.now + constants.LOSS_DELAY)
 
     def outlived(self, turn: Turn, old: Datum, new: Datum) -> None:
-        """A station's lease has met a newer version of the same that is over: somebody remembers it from its last visit
-        (a C node for ever), or it was released there, on the other side of a partition, before it came here and got it
-        anew. It goes on above that, or its routes would be gone until it renews. Where another node has the station
-        now, the very next version is its release there, and stands.
+        """A station's lease has met a newer version of the same that ends it, or nearly does. It goes on above that, if
+        that version was made by who did not know of it: nothing that was acknowledged may be forgotten.
         """
-        is_over = new.expires_at <= turn.now < old.expires_at and new.value == old.value
+        is_same = new.value == old.value != NO_MAC
+        if is_same and (self._is_only_offered(turn, old, new) or self._is_over_too_early(turn, old, new)):
+            self._leases.grant(turn, old.key, Mac(old.value), old.expires_at - turn.now)
+
+    def _is_only_offered(self, turn: Turn, old: Datum, new: Datum) -> bool:
+        """On the other side of a partition; nobody offers what he knows to be leased. Whoever holds the lease says so,
+        wherever the station is now: perhaps nobody else has heard of it.
+        """
+        has_lease = old.key not in self._state.offers and old.expires_at - turn.now > constants.OFFER_LIFE
+        return has_lease and 0 < new.expires_at - turn.now <= constants.OFFER_LIFE
+
+    def _is_over_too_early(self, turn: Turn, old: Datum, new: Datum) -> bool:
+        """Somebody remembers it from the station's last visit (a C node for ever), or it was released there, on the
+        other side of a partition, before it came here and got it anew. It goes on, or its routes would be gone until it
+        renews. Where another node has the station now, the very next version is its release there, and stands.
+        """
         station = Mac(old.value)
-        if is_over and station in self._state.present:
-            claim = self._state.database.live(association_key(station), turn.now)
-            is_elsewhere = claim is not None and claim.value not in (b"", self._state.node_id)
-            if not is_elsewhere or new.seqno != following(old.seqno):
-                self._leases.grant(turn, old.key, station, old.expires_at - turn.now)
+        if not new.expires_at <= turn.now < old.expires_at or station not in self._state.present:
+            return False
+        claim = self._state.database.live(association_key(station), turn.now)
+        is_elsewhere = claim is not None and claim.value not in (b"", self._state.node_id)
+        return not is_elsewhere or new.seqno != following(old.seqno)
 
     def due(self, turn: Turn, key: bytes) -> None:
         old = self._lost.pop(key, None)
