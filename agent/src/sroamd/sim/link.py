@@ -6,6 +6,7 @@ faster and the same to the core.
 
 from __future__ import annotations
 
+from collections import deque
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -49,7 +50,9 @@ class Connection:
         self._network = network
         self._time: VirtualTime = network.time
         self._rng = rng
-        self._held: list[tuple[int, object]] | None = None
+        self._on_its_way: tuple[deque[object], deque[object]] = (deque(), deque())  # from either end, in order
+        self._is_held = False
+        self._holds = 0  # how often; what was to arrive before the last one does not then
         self.updates_in_flight = 0
         self.ends = (dialler, listener)
         if network.octets:
@@ -85,19 +88,22 @@ class Connection:
             self._time.after(0.0, self._tell, sender, PeerBlocked(sender.peer))
 
     def _put(self, side: int, parcel: object) -> None:
-        if self._held is not None:
-            self._held.append((side, parcel))
-            return
+        self._on_its_way[side].append(parcel)
+        if not self._is_held:
+            self._carry(side)
+
+    def _carry(self, side: int) -> None:
+        """The next one that is to arrive."""
         sender = self.ends[side]
         sender.last_arrival = max(sender.last_arrival, self._time.now + self._network.delay())
-        self._time.at(sender.last_arrival, self._arrive, side, parcel)
+        self._time.at(sender.last_arrival, self._arrive, side, self._holds)
 
     # -- arriving
 
-    def _arrive(self, side: int, parcel: object) -> None:
-        if self._held is not None:
-            self._held.append((side, parcel))
+    def _arrive(self, side: int, holds: int) -> None:
+        if self._is_held or holds != self._holds:
             return
+        parcel = self._on_its_way[side].popleft()
         sender, receiver = self.ends[side], self.ends[1 - side]
         if parcel is None:
             self._close_end(receiver)
@@ -129,14 +135,17 @@ class Connection:
 
     def hold(self) -> None:
         """Nothing arrives any more, and nobody is told."""
-        if self._held is None:
-            self._held = []
+        if not self._is_held:
+            self._is_held = True
+            self._holds += 1
 
     def release(self) -> None:
-        """What was held arrives after all: TCP sends again."""
-        held, self._held = self._held or [], None
-        for side, parcel in held:
-            self._put(side, parcel)
+        """What was held arrives after all, in its order: TCP sends again."""
+        if self._is_held:
+            self._is_held = False
+            for side, parcels in enumerate(self._on_its_way):
+                for _ in parcels:
+                    self._carry(side)
 
     def close(self, closer: End, redial_after: float) -> None:
         """One end closes: it hears so at once, the other after what was sent before."""
