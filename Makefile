@@ -19,12 +19,14 @@ RUFF    := ruff --config agent/pyproject.toml
 PYTEST   = pytest -c agent/pyproject.toml --rootdir=. --junitxml=.reports/$@.xml
 SCRIPTS := .ci/run .ci/packages $(shell git ls-files '*.sh')
 
-# No root needed and nothing set up beyond .venv. The lab's end-to-end tests are a stage of their own.
-QUICK_TESTS := $(wildcard agent/tests molecule/lab/tests roles/sroamd/tests)
+# No root needed and nothing set up beyond .venv. What needs it, real time or many fleets is in other stages.
+QUICK_TESTS := agent/tests molecule/lab/tests roles/sroamd/tests
+OTHER_TESTS := io daemon fuzz sim e2e wifi
+PARALLEL    := --numprocesses=auto --dist=worksteal
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup packages preflight pins lint format test-quick test-sim test-planted test-model test-e2e test-molecule test-wifi test model sim scale fuzz bench demo demo-down clean
+.PHONY: help setup packages preflight pins lint format test-quick test-io test-sim test-planted test-model test-e2e test-molecule test-wifi test model sim scale fuzz bench demo demo-down clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -61,8 +63,11 @@ format: $(STAMP) ## Let ruff put the code in order
 	$(RUFF) check --fix .
 	$(RUFF) format .
 
-test-quick: $(STAMP) ## Unit, codec, property and simulation tests: no root, under a minute
-	$(PYTEST) --numprocesses=auto --dist=worksteal $(QUICK_TESTS) --ignore=agent/tests/e2e --ignore=agent/tests/wifi
+test-quick: $(STAMP) ## Unit, codec and property tests, and small fleets in virtual time: no root, half a minute
+	$(PYTEST) $(PARALLEL) $(QUICK_TESTS) $(addprefix --ignore=agent/tests/,$(OTHER_TESTS))
+
+test-io: $(STAMP) ## Adapters and whole processes on loopback, in real time; hostile octets: no root, half a minute
+	$(PYTEST) $(PARALLEL) agent/tests/io agent/tests/daemon agent/tests/fuzz
 
 test-planted: $(STAMP) ## Plant bugs in a copy of the agent, one at a time: which test finds each? (a minute)
 	cd agent && python3 -m tests.mutants.plant
@@ -75,7 +80,8 @@ test-model: ## The models of the protocol, small configurations, checked with sp
 	@.ci/packages $(SYSTEM_PYTHON) $(MODEL_TOOLS)
 	$(MODEL) --junit .reports/$@.xml
 
-test-sim: $(STAMP) ## 100 seeds of the simulation (half a minute on two cores)
+test-sim: $(STAMP) ## The simulator's own tests, and 100 seeds of it (a minute on two cores)
+	$(PYTEST) $(PARALLEL) agent/tests/sim
 	PYTHONPATH=agent/src python3 -m sroamd.sim run --seeds 100
 
 test-e2e: preflight setup ## End-to-end tests in the lab (root or sudo)
@@ -89,7 +95,7 @@ test-wifi: preflight setup ## hostapd, the agent and stations on simulated radio
 	$(AS_ROOT) $(PYTEST) -p no:cacheprovider --timeout=600 agent/tests/wifi
 
 test: preflight setup ## Everything that CI runs (root or sudo; at most 20 minutes)
-	@.ci/stages.py lint test-quick test-sim test-planted test-model test-e2e test-molecule
+	@.ci/stages.py lint test-quick test-io test-sim test-planted test-model test-e2e test-molecule
 
 model: ## The models of the protocol, large configurations too (JOBS=2 of MEMORY=6 GB each; half an hour)
 	@.ci/packages $(SYSTEM_PYTHON) $(MODEL_TOOLS)

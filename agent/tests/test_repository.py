@@ -89,6 +89,20 @@ def test_every_make_command_in_the_documents_is_a_target() -> None:
     assert {(name, target) for name, target in named if target not in targets} == set()
 
 
+def test_every_test_is_in_a_stage_and_every_stage_but_that_in_a_virtual_machine_in_make_test() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    variables = dict(re.findall(r"^(\w+) *:= (.+)$", makefile, re.MULTILINE))
+    quick = [ROOT / path for path in variables["QUICK_TESTS"].split()]
+    tests = [path for path in tracked() if re.fullmatch(r"test_.+\.py", path.name)]
+    assert [path for path in tests if not any(parent in path.parents for parent in quick)] == []
+
+    rules = re.findall(r"^(test-[a-z0-9]+):.*\n((?:\t.*\n)+)", makefile, re.MULTILINE)
+    stages = {name: stage for stage, lines in rules for name in re.findall(r"(?<= agent/tests/)\w+(?=\s)", lines)}
+    assert stages.keys() == set(variables["OTHER_TESTS"].split())
+    (run,) = re.findall(r"stages\.py (.+)", makefile)
+    assert set(stages.values()) - set(run.split()) == {"test-wifi"}
+
+
 def test_every_development_requirement_is_pinned() -> None:
     lines = [line for line in lines_of(ROOT / "agent/requirements-dev.txt") if not line.startswith("#")]
     assert lines

@@ -17,7 +17,7 @@ from sroamd.wire.flood import Update
 from tests.core.harness import ALICE, BOB, Lab, id_of, mac
 from tests.core.messages import discover, release
 
-BIG = IPv4Network("198.18.0.0/16")
+BIG = IPv4Network("198.18.0.0/18")
 SMALL = IPv4Network("192.0.2.0/24")
 
 
@@ -50,7 +50,7 @@ def choose(lab: Lab, station: Mac) -> IPv4Address | None:
     return lab[1].node.leases.choose_address(station, None, lab.now)
 
 
-def test_discover_in_a_full_pool_of_65536_looks_at_little(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_discover_in_a_full_pool_of_16384_looks_at_little(monkeypatch: pytest.MonkeyPatch) -> None:
     lab = Lab(2, pool=BIG)
     fill(lab, BIG, set())
     looks = Looks(lab, monkeypatch)
@@ -61,9 +61,9 @@ def test_discover_in_a_full_pool_of_65536_looks_at_little(monkeypatch: pytest.Mo
     assert looks.number == 0
 
 
-def test_last_addresses_of_a_pool_of_65536_are_found_in_the_order_of_the_walk(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_last_addresses_of_a_pool_of_16384_are_found_in_the_order_of_the_walk(monkeypatch: pytest.MonkeyPatch) -> None:
     lab = Lab(2, pool=BIG)
-    left = {BIG[number] for number in (77, 4711, 20000, 60000)}
+    left = {BIG[number] for number in (77, 1100, 4711, 16000)}
     fill(lab, BIG, left)
     looks = Looks(lab, monkeypatch)
     choose(lab, ALICE)
