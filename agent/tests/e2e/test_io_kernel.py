@@ -83,7 +83,7 @@ def kernel() -> Iterator[Kernel]:
             watch = KernelWatch(["wlan0", "wlan1"])
             routes = RouteSocket(watch.index_of)
         links: list[str] = []
-        watch.follow(routes.known, routes.port)
+        watch.follow(routes.known, routes.direct, routes.port)
         watch.on_link(links.append)
         yield Kernel(ns, watch, routes, Collector(), links)
         routes.close()

@@ -34,7 +34,7 @@ def oracle(octets: bytes) -> tuple[dict[str, object], dict[str, object]]:
 def encoded(change: InstallRoute | RemoveRoute) -> list[bytes]:
     routes = RouteSocket(lambda name: INDEX)
     try:
-        return routes._encode(change)
+        return [one.request for one in routes._encode(change)]
     finally:
         routes.close()
 

@@ -1,7 +1,8 @@
 """Builds the adapters around a node, starts and stops them in order, and answers signals and questions.
 
-Order of the start: what the disk knows, what the kernel has, then the world may speak. Stopping leaves the routes where
-they are (unless told otherwise), so that stations keep their traffic while the daemon restarts.
+Order of the start: what the disk knows, what the kernel has, then the world may speak. Stopping leaves the routes of
+our stations where they are (unless told otherwise), so that they keep their traffic while the daemon restarts. Direct
+routes would mislead meanwhile: the service manager removes them, and the next start does too.
 """
 
 from __future__ import annotations
@@ -127,7 +128,8 @@ class Service:
         self._executor = self._make_executor()
         self._runtime.begin(self._executor)
         if self._routes is not None:
-            self._watch.follow(self._routes.known, self._routes.port)
+            self._routes.flush_direct()
+            self._watch.follow(self._routes.known, self._routes.direct, self._routes.port)
             self._watch.on_link(self._packets.refresh)
         self._watch.start(emit)
         if self._control is not None:

@@ -10,8 +10,9 @@ import socket
 from collections.abc import Iterator
 from ipaddress import IPv4Address
 
-from sroamd.io import netlink
+from sroamd.io import netlink, netlink_nexthop
 from sroamd.io.netlink import Address, LinkMessage, Message, RouteMessage
+from sroamd.io.netlink_nexthop import NextHopMessage
 
 RECEIVE_BUFFER = 1 << 20
 DUMP_TRIES = 3  # a dump that the kernel calls inconsistent is made again
@@ -41,6 +42,17 @@ class KernelQuery:
             route = netlink.parse_route(message.body)
             if route is not None and route.protocol == protocol:
                 yield route
+
+    def nexthops(self) -> list[NextHopMessage] | None:
+        """All nexthop objects; None where the kernel does not know what that is."""
+        try:
+            answers = self._dump(netlink_nexthop.RTM_GETNEXTHOP, netlink_nexthop.NHMSG.pack(socket.AF_UNSPEC, 0, 0, 0))
+        except OSError as error:
+            if error.errno == errno.EOPNOTSUPP:
+                return None
+            raise
+        found = (netlink_nexthop.parse_nexthop(message.body) for message in answers)
+        return [one for one in found if one is not None]
 
     def route_to(self, address: Address) -> RouteMessage | None:
         """The route that a packet to the address would take, as it stands in its table; None where there is none."""

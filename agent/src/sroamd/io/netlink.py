@@ -25,6 +25,7 @@ NLM_F_ACK = 0x004
 NLM_F_DUMP_INTR = 0x010
 NLM_F_DUMP = 0x300
 NLM_F_REPLACE = 0x100
+NLM_F_EXCL = 0x200
 NLM_F_CREATE = 0x400
 
 RTM_NEWLINK = 16
@@ -36,7 +37,7 @@ RTM_NEWROUTE = 24
 RTM_DELROUTE = 25
 RTM_GETROUTE = 26
 
-RTNLGRP = {"link": 1, "ipv4_address": 5, "ipv4_route": 7, "ipv6_address": 9, "ipv6_route": 11}
+RTNLGRP = {"link": 1, "ipv4_address": 5, "ipv4_route": 7, "ipv6_address": 9, "ipv6_route": 11, "nexthop": 32}
 
 RTA_DST = 1
 RTA_OIF = 4
@@ -45,13 +46,16 @@ RTA_PRIORITY = 6
 RTA_MULTIPATH = 9
 RTA_TABLE = 15
 RTA_VIA = 18
+RTA_NH_ID = 30
 
 RTN_UNICAST = 1
 RT_TABLE_MAIN = 254
 RT_SCOPE_UNIVERSE = 0
 RT_SCOPE_LINK = 253
 RT_SCOPE_NOWHERE = 255
+RTNH_F_DEAD = 1
 RTNH_F_ONLINK = 4
+RTNH_F_LINKDOWN = 16
 RTM_F_FIB_MATCH = 0x2000
 
 IFLA_ADDRESS = 1
@@ -92,7 +96,10 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class RouteMessage:
-    """A unicast or other route of any table. `interface_index` 0 and `gateway` None where the kernel said none."""
+    """A unicast or other route of any table. `interface_index` 0 and `gateway` None where the kernel said none.
+
+    `nexthop`: the number of the nexthop object that it takes, or 0. `works`: the link of its next hop has a carrier.
+    """
 
     prefix: Prefix
     table: int
@@ -101,6 +108,8 @@ class RouteMessage:
     metric: int
     interface_index: int
     gateway: Address | None
+    nexthop: int = 0
+    works: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +151,11 @@ def attribute(kind: int, value: bytes) -> bytes:
 
 def request(kind: int, flags: int, sequence: int, body: bytes) -> bytes:
     return HEADER.pack(HEADER.size + len(body), kind, NLM_F_REQUEST | flags, sequence, 0) + body
+
+
+def sequence_of(encoded: bytes) -> int:
+    """Of a request as `request` makes it."""
+    return int(U32.unpack_from(encoded, 8)[0])
 
 
 def messages(data: bytes) -> Iterator[Message]:
@@ -201,42 +215,55 @@ def _mac(octets: bytes) -> Mac | None:
 
 
 def parse_route(body: bytes) -> RouteMessage | None:
-    """None for families that are not IP."""
-    family, length, _, _, table, protocol, _, kind, _ = RTMSG.unpack_from(body)
+    """None for families that are not IP, and for what is not whole."""
+    if len(body) < RTMSG.size:
+        return None
+    family, length, _, _, table, protocol, _, kind, flags = RTMSG.unpack_from(body)
     if family not in (socket.AF_INET, socket.AF_INET6):
         return None
     found = attributes(body, RTMSG.size)
+    v4 = family == socket.AF_INET
+    destination = found.get(RTA_DST, bytes(4 if v4 else 16))
     prefix: Prefix
-    if family == socket.AF_INET:
-        prefix = IPv4Network((found.get(RTA_DST, bytes(4)), length), strict=False)
-    else:
-        prefix = IPv6Network((found.get(RTA_DST, bytes(16)), length), strict=False)
+    try:
+        prefix = IPv4Network((destination, length), False) if v4 else IPv6Network((destination, length), False)
+    except ValueError:
+        return None
     index, gateway = _next_hop(family, found)
     return RouteMessage(
         prefix=prefix,
-        table=_u32(found.get(RTA_TABLE), table),
+        table=u32(found.get(RTA_TABLE), table),
         protocol=protocol,
         kind=kind,
-        metric=_u32(found.get(RTA_PRIORITY), 0),
+        metric=u32(found.get(RTA_PRIORITY), 0),
         interface_index=index,
         gateway=gateway,
+        nexthop=u32(found.get(RTA_NH_ID), 0),
+        works=not flags & (RTNH_F_DEAD | RTNH_F_LINKDOWN),
     )
 
 
-def _u32(value: bytes | None, default: int) -> int:
-    return int(U32.unpack(value)[0]) if value is not None else default
+def u32(value: bytes | None, default: int) -> int:
+    return int(U32.unpack(value)[0]) if value is not None and len(value) == 4 else default
+
+
+def address(family: int, octets: bytes) -> Address | None:
+    """None where the octets are no address of the family."""
+    if family == socket.AF_INET:
+        return IPv4Address(octets) if len(octets) == 4 else None
+    return IPv6Address(octets) if family == socket.AF_INET6 and len(octets) == 16 else None
 
 
 def _next_hop(family: int, found: dict[int, bytes]) -> tuple[int, Address | None]:
     """(interface index, gateway); of several, the first, which is as good as any for a host route."""
-    if RTA_OIF not in found and (several := found.get(RTA_MULTIPATH)):
+    if RTA_OIF not in found and len(several := found.get(RTA_MULTIPATH, b"")) >= 8:
         length, _, _, index = struct.unpack_from("=HBBi", several)
         return index, _gateway(family, attributes(several[:length], 8))
-    return _u32(found.get(RTA_OIF), 0), _gateway(family, found)
+    return u32(found.get(RTA_OIF), 0), _gateway(family, found)
 
 
 def _gateway(family: int, found: dict[int, bytes]) -> Address | None:
     if (gateway := found.get(RTA_GATEWAY)) is not None:
-        return IPv4Address(gateway) if family == socket.AF_INET else IPv6Address(gateway)
-    via = found.get(RTA_VIA)
-    return IPv6Address(via[2:18]) if via is not None and via[:2] == VIA_IPV6 else None
+        return address(family, gateway)
+    via = found.get(RTA_VIA, b"")
+    return address(socket.AF_INET6, via[2:]) if via[:2] == VIA_IPV6 else None

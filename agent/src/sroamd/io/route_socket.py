@@ -1,10 +1,12 @@
 """The hot path to the kernel's routing table: messages made once, patched, sent; acknowledgements read at once.
 
-The kernel handles a netlink request inside sendmsg, so its answer lies in our buffer when that returns, and nothing
-here ever waits. Our routes have a metric of their own (64), hence REPLACE swaps only our own route to a prefix, in one
+Our routes have a metric of their own (64), hence REPLACE swaps only our own route to a prefix, in one
 step, and never Babel's (metric 1024): the prefix is never without a route.
 
-`known` is what we believe the kernel has of ours; `rtnetlink` compares foreign events with it.
+A direct route refers to the nexthop object of its node, so a node's next hop changes in one message however many
+stations it has. A kernel that has no such objects (before Linux 5.3) gets plain routes, each rewritten.
+
+`known` and `direct` are what we believe the kernel has of ours; `rtnetlink` compares foreign events with them.
 """
 
 from __future__ import annotations
@@ -12,31 +14,26 @@ from __future__ import annotations
 import errno
 import os
 import socket
-import struct
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network
+from typing import assert_never
 
-from sroamd.constants import ROUTE_METRIC
+from sroamd.constants import ROUTE_PROTOCOL_DIRECT
 from sroamd.core.effects import InstallRoute, RemoveNextHop, RemoveRoute, SetNextHop
-from sroamd.core.values import NextHop, Prefix, Route, RouteKind, Towards
-from sroamd.io import netlink
-from sroamd.io.netlink import NetlinkError, attribute
+from sroamd.core.values import NextHop, Prefix, Route, RouteKind
+from sroamd.io import netlink, netlink_nexthop, route_templates
+from sroamd.io.direct_routes import DirectRoutes, NextHopObject, key_of, prefix_of
+from sroamd.io.kernel_query import KernelQuery
+from sroamd.io.netlink import NetlinkError
+from sroamd.io.request_socket import BATCH, RequestSocket
 
 Change = InstallRoute | RemoveRoute | SetNextHop | RemoveNextHop
+_BREAKS = RemoveRoute | RemoveNextHop
+_OBJECT = SetNextHop | RemoveNextHop
 
-BATCH = 128  # messages in one sendmsg: their acknowledgements (about 1 KiB of buffer each) must all fit at once
-RECEIVE_BUFFER = 1 << 20
-
-_SEQUENCE_AT = 8
-_LENGTH_AT = netlink.HEADER.size + 1
-_PROTOCOL_AT = netlink.HEADER.size + 5
-_DESTINATION_AT = netlink.HEADER.size + netlink.RTMSG.size + 4
-_GATEWAY4 = attribute(netlink.RTA_GATEWAY, bytes(4))
-_GATEWAY6 = attribute(netlink.RTA_GATEWAY, bytes(16))
-_VIA6 = attribute(netlink.RTA_VIA, netlink.VIA_IPV6 + bytes(16))  # the address follows its family
-_UNIVERSE = netlink.RT_SCOPE_UNIVERSE
+NUMBERS_TRIED = 64  # of nexthop objects, each found to be another's
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,161 +44,204 @@ class Failure:
     error: OSError
 
 
-class _Template:
-    """One request of a fixed shape: family, with or without a gateway. Attributes stand at fixed offsets."""
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A request, why it is made, and the number of the nexthop object or of the interface that it brings into use."""
 
-    __slots__ = ("_buffer", "_gateway_at", "_index_at")
-
-    def __init__(self, family: int, kind: int, flags: int, scope: int, gateway: bytes = b"", onlink: bool = False):
-        """`gateway` is the gateway's attribute with zeros for the address, or empty."""
-        width = 4 if family == socket.AF_INET else 16
-        rtm_flags = netlink.RTNH_F_ONLINK if onlink else 0
-        rtm_type = netlink.RTN_UNICAST
-        body = netlink.RTMSG.pack(family, 0, 0, 0, netlink.RT_TABLE_MAIN, 0, scope, rtm_type, rtm_flags)
-        body += attribute(netlink.RTA_DST, bytes(width))
-        body += attribute(netlink.RTA_PRIORITY, netlink.U32.pack(ROUTE_METRIC))
-        self._index_at = netlink.HEADER.size + len(body) + 4
-        if kind == netlink.RTM_NEWROUTE:
-            body += attribute(netlink.RTA_OIF, bytes(4))
-        self._gateway_at = netlink.HEADER.size + len(body) + (6 if gateway == _VIA6 else 4)
-        self._buffer = bytearray(netlink.request(kind, flags, 0, body + gateway))
-
-    def encode(self, sequence: int, prefix: Prefix, protocol: int, index: int = 0, gateway: bytes = b"") -> bytes:
-        """The request as bytes. `index` and `gateway` only where the shape has them."""
-        buffer = self._buffer
-        destination = prefix.network_address.packed
-        netlink.U32.pack_into(buffer, _SEQUENCE_AT, sequence)
-        struct.pack_into("B", buffer, _LENGTH_AT, prefix.prefixlen)
-        struct.pack_into("B", buffer, _PROTOCOL_AT, protocol)
-        buffer[_DESTINATION_AT : _DESTINATION_AT + len(destination)] = destination
-        if index:
-            netlink.U32.pack_into(buffer, self._index_at, index)
-        if gateway:
-            buffer[self._gateway_at : self._gateway_at + len(gateway)] = gateway
-        return bytes(buffer)
-
-
-def _install(family: int, scope: int, gateway: bytes = b"", onlink: bool = False) -> _Template:
-    flags = netlink.NLM_F_ACK | netlink.NLM_F_CREATE | netlink.NLM_F_REPLACE
-    return _Template(family, netlink.RTM_NEWROUTE, flags, scope, gateway, onlink)
+    request: bytes
+    change: Change
+    number: int = 0
 
 
 class RouteSocket:
-    """Installs and removes our host routes. `index_of` gives an interface's index, or None while there is none."""
+    """Installs and removes our host routes. `index_of` gives an interface's index, or None while there is none.
 
-    def __init__(self, index_of: Callable[[str], int | None]) -> None:
+    `objects`: whether the kernel has nexthop objects; where it has not, that is found out.
+    """
+
+    def __init__(self, index_of: Callable[[str], int | None], *, objects: bool = True) -> None:
         self._index_of = index_of
-        self._socket = netlink.open_socket(RECEIVE_BUFFER)
-        self._socket.setblocking(False)
-        self._sequence = 0
-        self.port: int = self._socket.getsockname()[0]
+        self._socket = RequestSocket()
+        self.port = self._socket.port
+        self.objects = objects
         self.known: dict[Prefix, Route] = {}
+        self.direct = DirectRoutes()
         self.counters: Counter[str] = Counter()
-        v4, v6 = socket.AF_INET, socket.AF_INET6
-        # An IPv4 gateway is a /32 on no subnet of ours, so it has to be declared to be on the link.
-        self._dev4 = _install(v4, netlink.RT_SCOPE_LINK)
-        self._via4 = _install(v4, _UNIVERSE, _GATEWAY4, onlink=True)
-        self._via46 = _install(v4, _UNIVERSE, _VIA6, onlink=True)
-        self._dev6 = _install(v6, _UNIVERSE)
-        self._via6 = _install(v6, _UNIVERSE, _GATEWAY6)
-        self._via6_global = _install(v6, _UNIVERSE, _GATEWAY6, onlink=True)
-        nowhere = netlink.RT_SCOPE_NOWHERE  # any scope
-        self._delete4 = _Template(v4, netlink.RTM_DELROUTE, netlink.NLM_F_ACK, nowhere)
-        self._delete6 = _Template(v6, netlink.RTM_DELROUTE, netlink.NLM_F_ACK, nowhere)
 
     def close(self) -> None:
         self._socket.close()
 
+    def flush_direct(self) -> None:
+        """Remove what an earlier process has left of direct routes, and learn which numbers others use.
+
+        To be called before the first change. Raises OSError where the kernel refuses.
+        """
+        with closing(KernelQuery()) as query:
+            found = query.nexthops()
+            self.objects = self.objects and found is not None
+            ours = [one.number for one in found or () if one.protocol == ROUTE_PROTOCOL_DIRECT]
+            self.direct.avoid([one.number for one in found or () if one.protocol != ROUTE_PROTOCOL_DIRECT])
+            self._flush([netlink_nexthop.delete_request(self._socket.next(), number) for number in ours])
+            for family in (socket.AF_INET, socket.AF_INET6):  # those without an object
+                prefixes = [route.prefix for route in query.routes_of(family, ROUTE_PROTOCOL_DIRECT)]
+                self._flush([self._removal(prefix, RouteKind.DIRECT) for prefix in prefixes])
+
+    def _flush(self, requests: list[bytes]) -> None:
+        for reason in self._socket.send(requests).values():
+            if not netlink.is_missing(reason):
+                raise reason
+
     def apply(self, changes: Sequence[Change]) -> list[Failure]:
-        """Make the changes in their order, as few writes as possible. Returns those that the kernel refused."""
+        """Make the changes in their order, in as few writes as possible. Returns those that the kernel refused."""
         failures: list[Failure] = []
-        for start in range(0, len(changes), BATCH):
-            self._apply_batch(changes[start : start + BATCH], failures)
+        waiting: list[_Waiting] = []
+        for change in changes:
+            try:
+                new = self._new(change)
+                if new or len(waiting) >= BATCH or (isinstance(change, _OBJECT) and not self.objects):
+                    self._send(waiting, failures)  # the requests for this one hang on what becomes of those before it
+                    waiting = []
+                if new:
+                    self._create(new)  # at once: others may have taken its number, which what follows needs
+                else:
+                    waiting += self._encode(change)
+            except OSError as error:
+                failures.append(Failure(change, error))
+        self._send(waiting, failures)
         self.counters["route.refused"] += len(failures)
         return failures
 
-    def _apply_batch(self, changes: Sequence[Change], failures: list[Failure]) -> None:
-        requests: list[bytes] = []
-        owners: list[Change] = []
-        for change in changes:
-            try:
-                encoded = self._encode(change)
-            except OSError as error:
-                failures.append(Failure(change, error))
-                continue
-            requests += encoded
-            owners += [change] * len(encoded)
-        if not requests:
-            return
-        first = self._sequence - len(requests) + 1
-        refused = self._exchange(requests, first)
-        for number, change in enumerate(owners):
-            reason = refused.get(first + number)
-            if isinstance(change, RemoveRoute):
-                if reason is None or netlink.is_missing(reason):
-                    self.known.pop(change.prefix, None)
-                    self.counters["route.removed"] += reason is None
-                    continue
-            elif reason is None and isinstance(change, InstallRoute):
-                self.known[change.route.prefix] = change.route
-                self.counters["route.installed"] += 1
-            if reason is not None:
-                failures.append(Failure(change, reason))
+    def _new(self, change: Change) -> SetNextHop | None:
+        """The change, if it needs a nexthop object that is not there."""
+        if not isinstance(change, SetNextHop):
+            return None
+        return change if self.direct.towards(change.node, change.version) is None else None
 
-    def _encode(self, change: Change) -> list[bytes]:
-        """Raises OSError where the interface is not there."""
-        if isinstance(change, RemoveRoute):
-            return self._encode_removal(change.prefix)
-        if not isinstance(change, InstallRoute) or isinstance(change.route.next_hop, Towards):
-            raise NetlinkError(errno.EOPNOTSUPP, "nexthop objects are not yet made")
-        route, hop = change.route, change.route.next_hop
+    def _create(self, change: SetNextHop) -> None:
+        """Make a nexthop object under a number that nobody has. Raises OSError."""
+        node, version, gateway = change.node, change.version, change.next_hop.gateway
+        index = self._index(change.next_hop)
+        for _ in range(NUMBERS_TRIED):
+            made = self.direct.create(node, version, index, gateway)
+            if not self.objects:
+                return
+            how = netlink_nexthop.CREATE
+            request = netlink_nexthop.set_request(how, self._socket.next(), made.number, version, index, gateway)
+            reason = self._socket.send([request]).get(0)
+            if reason is None:
+                return
+            if reason.errno == errno.EOPNOTSUPP:
+                self.objects = False
+                return
+            self.direct.forget(node, version)
+            if reason.errno != errno.EEXIST:
+                raise reason
+        raise NetlinkError(errno.EEXIST, f"{NUMBERS_TRIED} numbers of nexthops in a row are taken")
+
+    def _send(self, waiting: list[_Waiting], failures: list[Failure]) -> None:
+        refused = self._socket.send([one.request for one in waiting])
+        for place, one in enumerate(waiting):
+            reason = refused.get(place)
+            if reason is None or (isinstance(one.change, _BREAKS) and netlink.is_missing(reason)):
+                self._done(one, really=reason is None)
+            elif not failures or failures[-1].change is not one.change:
+                failures.append(Failure(one.change, reason))
+
+    def _done(self, one: _Waiting, really: bool) -> None:
+        """The kernel has it so; `really`: by this request."""
+        match one.change:
+            case InstallRoute(route):
+                key = key_of(route.prefix)
+                if isinstance(route.next_hop, NextHop):
+                    self.direct.drop(key)
+                    self.known[route.prefix] = route
+                else:
+                    self.known.pop(route.prefix, None)
+                    self.direct.put(key, one.number)
+                self.counters["route.installed"] += 1
+            case RemoveRoute(prefix):
+                self.known.pop(prefix, None)
+                self.direct.drop(key_of(prefix))
+                self.counters["route.removed"] += really
+            case SetNextHop(node, version, hop):
+                if (towards := self.direct.towards(node, version)) is not None:
+                    towards.index, towards.gateway = one.number, hop.gateway
+                self.counters["nexthop.replaced"] += 1
+            case RemoveNextHop():
+                self.counters["nexthop.removed"] += really
+            case _:
+                assert_never(one.change)
+
+    # -- from changes to requests
+
+    def _encode(self, change: Change) -> list[_Waiting]:
+        """Raises OSError where the interface or the nexthop object is not there."""
+        match change:
+            case InstallRoute(route):
+                return [self._encode_route(change, route)]
+            case RemoveRoute(prefix):
+                kinds = [kind] if (kind := self._kind_of(prefix)) else list(RouteKind)
+                return [_Waiting(self._removal(prefix, kind), change) for kind in kinds]
+            case SetNextHop(node, version, hop):
+                towards = self.direct.towards(node, version)
+                assert towards is not None
+                return self._encode_replacement(change, towards, self._index(hop))
+            case RemoveNextHop(node, version):
+                return self._encode_loss(change)
+            case _:
+                assert_never(change)
+
+    def _encode_route(self, change: InstallRoute, route: Route) -> _Waiting:
+        via = route.next_hop
+        if isinstance(via, NextHop):
+            index = self._index(via)
+            encoded = route_templates.install_via(self._socket.next(), route.prefix, route.kind, index, via.gateway)
+            return _Waiting(encoded, change)
+        towards = self.direct.towards(via.node, route.prefix.version)
+        if towards is None:
+            raise NetlinkError(errno.ENOENT, f"no nexthop towards {via.node}")
+        return _Waiting(self._behind(route.prefix, towards), change, towards.number)
+
+    def _behind(self, prefix: Prefix, towards: NextHopObject) -> bytes:
+        if self.objects:
+            return route_templates.install_behind(self._socket.next(), prefix, towards.number)
+        kind = RouteKind.DIRECT
+        return route_templates.install_via(self._socket.next(), prefix, kind, towards.index, towards.gateway)
+
+    def _encode_replacement(self, change: SetNextHop, towards: NextHopObject, index: int) -> list[_Waiting]:
+        gateway = change.next_hop.gateway
+        if self.objects:
+            how, number = netlink_nexthop.REPLACE, towards.number
+            request = netlink_nexthop.set_request(how, self._socket.next(), number, change.version, index, gateway)
+            return [_Waiting(request, change, index)]
+        towards.index, towards.gateway = index, gateway
+        return [
+            _Waiting(self._behind(prefix_of(key), towards), change, index) for key in self.direct.behind(towards.number)
+        ]
+
+    def _encode_loss(self, change: RemoveNextHop) -> list[_Waiting]:
+        """The kernel takes the routes along with their object, and `direct` forgets them all at once."""
+        towards = self.direct.towards(change.node, change.version)
+        if towards is None:
+            return []
+        if self.objects:
+            requests = [netlink_nexthop.delete_request(self._socket.next(), towards.number)]
+        else:
+            behind = self.direct.behind(towards.number)
+            requests = [self._removal(prefix_of(key), RouteKind.DIRECT) for key in behind]
+        self.direct.forget(change.node, change.version)
+        return [_Waiting(request, change) for request in requests]
+
+    def _kind_of(self, prefix: Prefix) -> RouteKind | None:
+        if (known := self.known.get(prefix)) is not None:
+            return known.kind
+        return None if self.direct.get(key_of(prefix)) is None else RouteKind.DIRECT
+
+    def _removal(self, prefix: Prefix, kind: RouteKind) -> bytes:
+        return route_templates.remove(self._socket.next(), prefix, kind)
+
+    def _index(self, hop: NextHop) -> int:
         index = self._index_of(hop.interface)
         if index is None:
             raise NetlinkError(errno.ENODEV, f"{os.strerror(errno.ENODEV)}: {hop.interface}")
-        template, gateway = self._shape(route.prefix, hop)
-        self._sequence += 1
-        return [template.encode(self._sequence, route.prefix, route.kind, index, gateway)]
-
-    def _encode_removal(self, prefix: Prefix) -> list[bytes]:
-        """One request for the protocol that we know it has; for each of ours where we do not know."""
-        template = self._delete4 if isinstance(prefix, IPv4Network) else self._delete6
-        known = self.known.get(prefix)
-        encoded = []
-        for kind in [known.kind] if known else list(RouteKind):
-            self._sequence += 1
-            encoded.append(template.encode(self._sequence, prefix, kind))
-        return encoded
-
-    def _shape(self, prefix: Prefix, hop: NextHop) -> tuple[_Template, bytes]:
-        gateway = hop.gateway
-        if isinstance(prefix, IPv4Network):
-            if gateway is None:
-                return self._dev4, b""
-            if isinstance(gateway, IPv4Address):
-                return self._via4, gateway.packed
-            return self._via46, gateway.packed
-        if gateway is None:
-            return self._dev6, b""
-        return (self._via6 if gateway.is_link_local else self._via6_global), gateway.packed
-
-    def _exchange(self, requests: list[bytes], first: int) -> dict[int, OSError]:
-        """Send, read all acknowledgements; the refused by their sequence numbers."""
-        try:
-            self._socket.sendmsg(requests)
-        except OSError as error:
-            return {first + number: error for number in range(len(requests))}
-        waiting = set(range(first, first + len(requests)))
-        refused: dict[int, OSError] = {}
-        while waiting:
-            try:
-                data = self._socket.recv(netlink.MESSAGE_MAX)
-            except OSError as error:
-                refused.update(dict.fromkeys(waiting, error))
-                break
-            for message in netlink.messages(data):
-                if message.kind != netlink.NLMSG_ERROR or message.sequence not in waiting:
-                    continue
-                waiting.discard(message.sequence)
-                if reason := netlink.error_of(message):
-                    refused[message.sequence] = reason
-        return refused
+        return index

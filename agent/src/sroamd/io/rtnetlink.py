@@ -24,8 +24,9 @@ from sroamd.core.events import (
     KernelRoutesListed,
     NextHopChanged,
 )
-from sroamd.core.values import NextHop, Prefix, Route, RouteKind
+from sroamd.core.values import NextHop, Prefix, Route, RouteKind, Towards, Via
 from sroamd.io import netlink
+from sroamd.io.direct_routes import DirectRoutes, key_of
 from sroamd.io.kernel_query import KernelQuery
 from sroamd.io.netlink import Address, LinkMessage, Message, RouteMessage
 
@@ -51,6 +52,7 @@ class KernelWatch:
         self._emit: Callable[[Event], None] = lambda event: None
         self._on_link: LinkListener = lambda name: None
         self._known: dict[Prefix, Route] = {}
+        self._direct = DirectRoutes()
         self._own_port = 0
         self._links: dict[int, LinkMessage] = {}
         self._index: dict[str, int] = {}
@@ -66,9 +68,9 @@ class KernelWatch:
         self._events.setblocking(False)
         self._list_links()
 
-    def follow(self, known: dict[Prefix, Route], own_port: int) -> None:
+    def follow(self, known: dict[Prefix, Route], direct: DirectRoutes, own_port: int) -> None:
         """Compare events with these routes, which the route socket has installed; what its port caused is no news."""
-        self._known, self._own_port = known, own_port
+        self._known, self._direct, self._own_port = known, direct, own_port
 
     def on_link(self, listener: LinkListener) -> None:
         """Tell the name of a station interface that appears, changes or goes, before its event is emitted."""
@@ -170,14 +172,22 @@ class KernelWatch:
         if route.table != netlink.RT_TABLE_MAIN:
             return
         self._doubt(route.prefix)
-        ours = self._known.get(route.prefix)
+        ours = self._ours(route.prefix)
         if ours is None or route.metric != ROUTE_METRIC:
             return
-        same = route.protocol == ours.kind and self._next_hop(route) == ours.next_hop
+        same = route.protocol == ours.kind and self._via(route) == ours.next_hop
         if added != same:  # another took the place of ours, or ours is gone
-            del self._known[route.prefix]
+            self._known.pop(route.prefix, None)
+            self._direct.drop(key_of(route.prefix))
             self.counters["route.lost"] += 1
             self._emit(KernelRouteLost(ours))
+
+    def _ours(self, prefix: Prefix) -> Route | None:
+        """The route that we believe the kernel has."""
+        if (known := self._known.get(prefix)) is not None:
+            return known
+        towards = self._direct.get(key_of(prefix))
+        return None if towards is None else Route(prefix, RouteKind.DIRECT, Towards(towards.node))
 
     def _settle(self) -> None:
         """The end of a batch of events: ask again whatever it has put in doubt."""
@@ -223,12 +233,23 @@ class KernelWatch:
         for family in (socket.AF_INET, socket.AF_INET6):
             for kind in RouteKind:
                 for found in self._query.routes_of(family, kind):
-                    hop = self._next_hop(found)
+                    hop = self._via(found)
                     if hop is not None and found.metric == ROUTE_METRIC and found.table == netlink.RT_TABLE_MAIN:
                         routes[found.prefix] = Route(found.prefix, kind, hop)
         self._known.clear()
-        self._known.update(routes)
+        self._direct.clear_routes()
+        for prefix, route in routes.items():
+            if isinstance(route.next_hop, NextHop):
+                self._known[prefix] = route
+            elif (towards := self._direct.towards(route.next_hop.node, prefix.version)) is not None:
+                self._direct.put(key_of(prefix), towards.number)
         self._emit(KernelRoutesListed(frozenset(routes.values())))
+
+    def _via(self, route: RouteMessage) -> Via | None:
+        """Towards a node, if the route takes a nexthop object of ours, or one of the same kernel-made shape."""
+        if (towards := self._direct.numbered(route.nexthop)) is not None:
+            return Towards(towards.node)
+        return self._next_hop(route)
 
     def _next_hop(self, route: RouteMessage) -> NextHop | None:
         link = self._links.get(route.interface_index)
