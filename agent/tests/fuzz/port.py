@@ -253,7 +253,7 @@ class Port:
         yield "conflicts", len(node.associations.conflicts.stations), constants.CONFLICTS_MAX
         yield "questions remembered", len(census._asked), constants.CENSUS_QUESTIONS_MAX
         yield "ways", len(census._ways), constants.CENSUS_WAYS_MAX
-        yield "allowances", len(census._allowances), len(node.peering.peers)
+        yield "quotas", len(census._quotas), len(node.peering.peers)
         yield "checks", len(census.checks._running), constants.CHECKS_MAX
         for check in census.checks._running.values():
             yield "nodes of a check", len(check.views), constants.CENSUS_NODES_MAX
