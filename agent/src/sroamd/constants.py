@@ -156,7 +156,10 @@ REPAIR_INTERVAL_MAX = 3600.0  # ... up to this: a table that is full, say, no re
 DIAL_TIMEOUT = 1.0
 DIAL_BACKOFF_MIN = 0.25
 DIAL_BACKOFF_MAX = 1.0
-REDIAL_LATER = 60.0  # before a target is dialled again that has turned out to be a twin, oneself, or connected already
+REDIAL_LATER = 60.0  # before a target is dialled again that has turned out to be a twin, oneself, or to talk nonsense
+# The same of a target that is connected already. Who dialled that connection dials it again if it is lost, and so do we
+# then, at once: nobody waits for this.
+REDIAL_SUPERFLUOUS = 3600.0
 TWIN_MEMORY = 300.0  # so long an operator is told of another node with the same id, after it was last met
 PEERS_MAX = 64
 HANDSHAKE_TIMEOUT = 5.0

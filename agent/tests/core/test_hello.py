@@ -44,7 +44,7 @@ def says_hello(lab: Lab, peer: int, number: int) -> list[tuple[int, float]]:
     return closed(lab.do(1, ev.PeerSaidHello(peer, hello(lab, number))))
 
 
-LATER = constants.REDIAL_LATER
+MUCH_LATER = constants.REDIAL_SUPERFLUOUS
 
 
 def twins(lab: Lab) -> list[str]:
@@ -54,7 +54,7 @@ def twins(lab: Lab) -> list[str]:
 def test_twin_that_we_have_dialled_is_closed_and_an_operator_told() -> None:
     lab = node()
     assert twins(lab) == []
-    assert greet(lab, SOMEBODY, 1, dialled=True) == [(SOMEBODY, LATER)]
+    assert greet(lab, SOMEBODY, 1, dialled=True) == [(SOMEBODY, constants.REDIAL_LATER)]
     assert [note.level for note in lab[1].all(do.Note)].count(do.Level.ERROR) == 1
     assert twins(lab) == [
         f"another node has the id of this one, {id_of(1)}: 'ap1' at 192.0.2.51; give one of them a new id"
@@ -67,7 +67,7 @@ def test_twin_that_has_dialled_may_close_itself_and_is_closed_if_it_does_not() -
     lab = node()
     assert greet(lab, SOMEBODY, 1, dialled=False) == []
     assert twins(lab) != []
-    assert says_hello(lab, SOMEBODY, 1) == [(SOMEBODY, LATER)]
+    assert says_hello(lab, SOMEBODY, 1) == [(SOMEBODY, constants.REDIAL_LATER)]
 
 
 def test_twin_is_told_nothing_of_what_is_known() -> None:
@@ -80,7 +80,7 @@ def test_twin_is_told_nothing_of_what_is_known() -> None:
 
 @pytest.mark.parametrize("first", [SOMEBODY, ANOTHER])
 def test_of_two_connections_dialled_by_either_node_the_one_of_the_smaller_id_stays(first: int) -> None:
-    for number, expected in ((9, []), (0, [(SOMEBODY, LATER)])):  # this node is number 1; it has dialled SOMEBODY
+    for number, expected in ((9, []), (0, [(SOMEBODY, MUCH_LATER)])):  # this node is number 1; it has dialled SOMEBODY
         lab = node()
         over = []
         for peer in (first, SOMEBODY + ANOTHER - first):
@@ -91,14 +91,14 @@ def test_of_two_connections_dialled_by_either_node_the_one_of_the_smaller_id_sta
 def test_of_two_connections_that_we_have_dialled_the_older_stays_while_it_is_alive() -> None:
     lab = node()
     greet(lab, SOMEBODY, 9, dialled=True)
-    assert greet(lab, ANOTHER, 9, dialled=True) == [(ANOTHER, LATER)]
+    assert greet(lab, ANOTHER, 9, dialled=True) == [(ANOTHER, MUCH_LATER)]
 
 
 def test_newer_connection_stays_where_the_older_has_fallen_silent() -> None:
     lab = node()
     greet(lab, SOMEBODY, 9, dialled=True)
     lab.wait(5)
-    assert greet(lab, ANOTHER, 9, dialled=True) == [(SOMEBODY, LATER)]
+    assert greet(lab, ANOTHER, 9, dialled=True) == [(SOMEBODY, MUCH_LATER)]
 
 
 def test_connections_that_the_other_node_has_dialled_are_its_to_close() -> None:
@@ -123,6 +123,19 @@ def test_closing_what_is_superfluous_is_no_warning() -> None:
     (note,) = lab.do(1, ev.PeerClosed(ANOTHER))
     assert isinstance(note, do.Note)
     assert note.level is do.Level.INFO
+
+
+def test_loss_is_a_warning_only_where_no_other_connection_with_the_node_is_left() -> None:
+    """The other end has closed what was superfluous to it; then it is gone altogether."""
+    lab = node()
+    for peer in (SOMEBODY, ANOTHER):
+        greet(lab, peer, 0, dialled=False)
+    levels = []
+    for peer in (SOMEBODY, ANOTHER):
+        lab[1].forget()
+        lab.do(1, ev.PeerClosed(peer))
+        levels += [note.level for note in lab[1].all(do.Note)]
+    assert levels == [do.Level.INFO, do.Level.WARNING]
 
 
 def test_connections_with_different_nodes_and_with_c_daemons_all_stay() -> None:

@@ -605,6 +605,14 @@ BUGS = (
         PEERING,
         "T8",
     ),
+    Bug(
+        "superfluous-connections-are-lost-peers",
+        "operators are warned of a lost peer where only one of two connections with it was closed",
+        "core/peering.py",
+        " and (peer.node is None or all(o.node != peer.node for o in self.peers.values()))",
+        "",
+        PEERING,
+    ),
     # -- packets from stations
     Bug(
         "chaddr-decides",

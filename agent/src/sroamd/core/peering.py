@@ -54,7 +54,9 @@ class Peering:
         if peer is not None:
             self._state.agenda.clear(Job.HELLO, peer_id)
             self._state.agenda.clear(Job.HELLO_WAIT, peer_id)
-            turn.note(Level.INFO if peer.closing else Level.WARNING, f"peer {peer.name} is gone")
+            # Whoever is connected otherwise has only closed what was superfluous.
+            is_lost = not peer.closing and (peer.node is None or all(o.node != peer.node for o in self.peers.values()))
+            turn.note(Level.WARNING if is_lost else Level.INFO, f"peer {peer.name} is gone")
 
     def heard(self, turn: Turn, peer_id: PeerId) -> Peer | None:
         """It lives. None: there is no such peer."""
@@ -205,7 +207,8 @@ class Peering:
         if turn.now - self.peers[kept].heard_at > patience:
             superfluous, kept = kept, superfluous
         if self.peers[superfluous].dialled:
-            self._close(turn, superfluous, f"connected by {self.peers[kept].name} already", constants.REDIAL_LATER)
+            reason = f"connected by {self.peers[kept].name} already"
+            self._close(turn, superfluous, reason, constants.REDIAL_SUPERFLUOUS)
 
     def _close(self, turn: Turn, peer_id: PeerId, reason: str, redial_after: float = 0.0) -> None:
         self.peers[peer_id].closing = redial_after > 0
