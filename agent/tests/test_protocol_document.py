@@ -26,8 +26,8 @@ NODES = tuple(NodeId(bytes.fromhex(f"020000fffe00000{number}")) for number in (1
 
 # What no other node can tell: how this implementation treats its own kernel, its own stations' frames, its own log.
 OWN_AFFAIRS = re.compile(
-    "ADOPT_TIME|ANNOUNCE_AT|AVOIDED_MAX|DEMOTED_BLIND_TIME|EVENT_QUEUE_MAX|NODE_CORRECTION|RA_|REINSTALL_|ROUTE_|"
-    "SHORTAGE_|VACANCIES_MAX"
+    "ADOPT_TIME|ANNOUNCE_AT|AVOIDED_MAX|DEMOTED_BLIND_TIME|DIRECT_|EVENT_QUEUE_MAX|NODE_CORRECTION|RA_|REINSTALL_|"
+    "ROUTE_|SHORTAGE_|VACANCIES_MAX"
 )
 
 
@@ -88,7 +88,7 @@ def test_every_type_has_its_row() -> None:
     messages = {
         value for module in (flood, summary, census) for name, value in vars(module).items() if name[:4] == "TLV_"
     }
-    keys = {datum.IPV4_LEASE, datum.IPV6_LEASE, datum.ASSOCIATION, datum.NODE, datum.EVIDENCE}
+    keys = {datum.IPV4_LEASE, datum.IPV6_LEASE, datum.ASSOCIATION, datum.NODE, datum.EVIDENCE, datum.LINKS}
 
     assert messages == {int(row[0]) for row in rows_of("3") if row[0].isdigit()}
     assert keys == {int(row[0].split()[0]) for row in rows_of("4") if row[0][0].isdigit()}

@@ -122,6 +122,10 @@ REINSTALL_FREE = 5
 REINSTALL_WAIT_MIN = 1.0
 REINSTALL_WAIT_MAX = 10.0  # an interface that flaps ends up with its routes so soon
 REINSTALL_QUIET = 60.0
+# Direct routes that become possible many at once, as a node with its stations does: so many stations in one reaction,
+# some milliseconds of work, and a pause between two in which a roam has its turn.
+DIRECT_SLICE = 50
+DIRECT_PAUSE = 0.001
 ADOPT_TIME = 10.0  # after a start, a kernel route that nothing explains yet is kept so long: the peers' dump may
 
 # Peers
@@ -187,7 +191,9 @@ CHECKS_MAX = 4  # that run at a time
 
 # Tables (what one node may hold; 256 MB of memory)
 DATABASE_MAX = 200_000
-NODES_MAX = 1_024  # records of nodes: three times the largest fleet; what is done for each node must stay bounded
+# Records of nodes, and as many of their link-local addresses: three times the largest fleet; what is done for each node
+# must stay bounded.
+NODES_MAX = 1_024
 LEASES_OF_STATION_MAX = 64  # what peers may say of one; it has two, and perhaps some of last week's
 # Data in one of the 4096 buckets of the digest tree. A full database has 49 in each; whoever searches keys that fall
 # into one bucket would make every message about it cost as much as the whole database.

@@ -88,7 +88,11 @@ class Host:
         return self.node.leases.address_of(station, now)
 
     def here(self) -> set[Prefix]:
-        return {prefix for prefix, route in self.kernel.items() if route.kind is RouteKind.HERE}
+        return self.of_kind(RouteKind.HERE)
+
+    def of_kind(self, *kinds: RouteKind) -> set[Prefix]:
+        """The prefixes of its routes of these kinds."""
+        return {prefix for prefix, route in self.kernel.items() if route.kind in kinds}
 
 
 class Lab:
@@ -140,7 +144,7 @@ class Lab:
                 self.do(host, ev.StationsListed(interface.name, frozenset(stations)))
 
     def restart(self, number: int, *, keep_disk: bool = True, node_id: NodeId | None = None, **start: object) -> Host:
-        """The process dies and begins anew; kernel routes stay. Links are cut."""
+        """The process dies and begins anew; kernel routes stay, except for the direct ones. Links are cut."""
         host = self[number]
         for other in list(host.peers.values()):
             self.cut(number, other.number)
@@ -148,6 +152,9 @@ class Lab:
             host.disk.clear()
         host.node = Node(host.config, node_id or id_of(number), Random(number))
         host.unwritten.clear()
+        host.objects.clear()
+        for prefix in host.of_kind(RouteKind.DIRECT):
+            del host.kernel[prefix]
         self.start(host, **start)  # type: ignore[arg-type]
         return host
 

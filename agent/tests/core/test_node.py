@@ -40,7 +40,7 @@ def test_nothing_from_outside_raises(story: list[tuple[ev.Event, float]]) -> Non
             assert again_at is None or again_at > lab.now, "a Tick leaves something that is due"
         for topic in ("status", "stations", "database", "peers", "routes", "conflicts"):
             report(node, topic, None, lab.now)
-    assert all(prefix.prefixlen in (32, 64) for prefix in node.routes.installed)
+    assert all(prefix.prefixlen in (32, 64) for prefix in (route.prefix for route in node.routes.installed()))
     assert node.state.offers <= {datum.key for datum in node.database}
     assert set(node.associations.pings._under_way) <= set(node.state.present)
 
@@ -80,7 +80,9 @@ def test_ten_thousand_stations_leave_nothing_behind_but_what_the_design_remember
         node.dhcp_server._contested,
         node.dhcp_server._declines,
         node.routes._demoted,
-        node.routes.installed,
+        node.routes.near,
+        node.routes.direct.installed,
+        node.routes.direct._waiting,
         node.state.offers,
     ):
         assert len(table) == 0
@@ -266,7 +268,7 @@ def test_former_self_is_no_twin() -> None:
         lab.do(1, ev.UpdatesReceived(number, (Update(7 * number, 5000, node_key(id_of(1)), old),)))
     lab.wait(10)
     assert [host.node.nodes.name(id_of(1)) for host in lab.hosts] == ["ap1"] * 3
-    assert lab[1].node.nodes.twin(lab.now) is None
+    assert lab[1].node.own_record.twin(lab.now) is None
 
 
 def test_station_of_a_twin_is_not_fought_over_for_ever() -> None:

@@ -25,17 +25,16 @@ ELSEWHERE = IPv4Network("192.0.2.99/32")
 
 
 @pytest.mark.parametrize("kind", [RouteKind.HERE, RouteKind.DEMOTED])
-def test_route_that_somebody_removed_is_installed_again_if_it_is_here(kind: RouteKind) -> None:
+def test_route_that_somebody_removed_is_installed_again_but_not_demoted_again(kind: RouteKind) -> None:
     lab, address = with_alice()
     if kind is RouteKind.DEMOTED:
         lab.join(2, ALICE)
     lab[1].forget()
     lab.do(1, ev.KernelRouteLost(lab[1].kernel.pop(address)))
-    assert len(lab[1].all(do.InstallRoute)) == (kind is RouteKind.HERE)
-    for prefix in list(lab[1].node.routes.installed):
-        assert prefix in lab[1].kernel
+    assert lab[1].kernel[address].kind is (RouteKind.HERE if kind is RouteKind.HERE else RouteKind.DIRECT)
+    assert {route.prefix: route for route in lab[1].node.routes.installed()} == lab[1].kernel
     lab.wait(15)
-    assert (address in lab[1].kernel) == (kind is RouteKind.HERE)
+    assert (address in lab[1].here()) == (kind is RouteKind.HERE)
 
 
 def test_loss_of_a_route_that_is_not_ours_any_more_is_nothing() -> None:
@@ -138,7 +137,7 @@ def test_route_of_a_station_that_another_node_has_is_demoted_first() -> None:
     lab.connect(1, 2)
     assert lab[1].kernel[address] == Route(address, RouteKind.DEMOTED, NextHop("bb0", AP2))
     lab.wait(constants.DEMOTED_TIME + 1)
-    assert lab[1].kernel == {}
+    assert kinds(lab, 1) == ["DIRECT", "DIRECT"]
 
 
 def test_route_of_a_station_that_left_meanwhile_goes() -> None:
@@ -156,7 +155,7 @@ def test_demoted_route_of_a_former_self_runs_out() -> None:
     lab.connect(1, 2)
     assert lab[1].kernel[address].kind is RouteKind.DEMOTED
     lab.wait(constants.DEMOTED_TIME + 1)
-    assert lab[1].kernel == {}
+    assert kinds(lab, 1) == ["DIRECT", "DIRECT"]
 
 
 def test_direct_route_of_a_former_self_goes() -> None:
@@ -190,7 +189,8 @@ def test_stop_with_flush_on_exit_takes_them_all() -> None:
     lab.do(1, ev.ConfigReloaded(replace(config, node=replace(config.node, flush_on_exit=True))))
     effects = lab.do(1, ev.StopRequested())
     assert lab[1].kernel == {}
-    assert [type(e) for e in effects] == [do.RemoveRoute, do.RemoveRoute, do.Stop]
+    assert [type(e) for e in effects] == [do.RemoveRoute, do.RemoveRoute, do.RemoveNextHop, do.RemoveNextHop, do.Stop]
+    assert lab[1].objects == {}
 
 
 # -- next hops
@@ -219,7 +219,7 @@ def test_node_that_is_forgotten_is_watched_no_more() -> None:
     assert lab[1].all(do.WatchNextHops)[-1].addresses == frozenset()
 
 
-def test_move_of_everybody_at_once_ends_with_one_route_each() -> None:
+def test_move_of_everybody_at_once_ends_with_one_route_here_each() -> None:
     lab = Lab(3)
     stations = [mac(number) for number in range(60)]
     at: dict[Mac, int] = {}
@@ -230,8 +230,9 @@ def test_move_of_everybody_at_once_ends_with_one_route_each() -> None:
     for station in stations:
         lab.join(at[station] % 3 + 1, station)
     lab.wait(15)
-    routed = [prefix for host in lab.hosts for prefix in host.kernel]
+    routed = [prefix for host in lab.hosts for prefix in host.here()]
     assert len(routed) == len(set(routed)) == 120
+    assert [len(host.of_kind(RouteKind.DIRECT)) for host in lab.hosts] == [80] * 3
     assert len({host.node.database.digest for host in lab.hosts}) == 1
 
 

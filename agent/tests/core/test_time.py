@@ -8,6 +8,7 @@ from sroamd import constants
 from sroamd.core import effects as do
 from sroamd.core import events as ev
 from sroamd.core.seqno import HALF, MODULUS
+from sroamd.core.values import RouteKind
 from sroamd.wire.datum import association_key
 from sroamd.wire.flood import Update
 from tests.core.claims import claim, hears, owners, seqno_of
@@ -183,7 +184,8 @@ def test_partition_of_minutes_with_roams_on_both_sides_heals() -> None:
     assert {station: lab[4].address(station, lab.now) for station in addresses} == addresses
     assert agreed(lab)
     lab.wait(30)
-    assert [len(host.kernel) for host in lab.hosts] == [0, 2, 0, 2]
+    assert [len(host.here()) for host in lab.hosts] == [0, 2, 0, 2]
+    assert [len(host.of_kind(RouteKind.DIRECT)) for host in lab.hosts] == [4, 2, 4, 2]
 
 
 def test_partition_of_eight_days_heals_and_nobody_is_renumbered() -> None:

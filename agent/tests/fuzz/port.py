@@ -248,7 +248,8 @@ class Port:
         yield "nodes", len(node.nodes.records), constants.NODES_MAX
         buckets = node.database.digests._keys.values()
         yield "bucket", max(map(len, buckets), default=0), constants.BUCKET_MAX + len(STATIONS)
-        leases = (len(keys) for mac, keys in node.database._leases_of.items() if mac != NO_MAC)
+        indexed = node.database._keys_with.items()
+        leases = (len(keys) for mac, keys in indexed if len(mac) == len(NO_MAC) and mac != NO_MAC)
         yield "leases of a station", max(leases, default=0), constants.LEASES_OF_STATION_MAX + 2
         yield "conflicts", len(node.associations.conflicts.stations), constants.CONFLICTS_MAX
         yield "questions remembered", len(census._asked), constants.CENSUS_QUESTIONS_MAX

@@ -17,7 +17,7 @@ from sroamd.core.repair import Repair
 from sroamd.core.routes import Routes
 from sroamd.core.tickets import Tickets
 from sroamd.core.turn import Turn
-from sroamd.core.values import Prefix, Route
+from sroamd.core.values import Route, Towards
 from sroamd.sim.run import run
 from sroamd.sim.scenario import Scenario
 from sroamd.wire.flood import Update
@@ -72,8 +72,9 @@ def gives_away_what_others_hold(patch: pytest.MonkeyPatch) -> None:
 def leaves_its_routes(patch: pytest.MonkeyPatch) -> None:
     desired = Routes._desired
 
-    def broken(routes: Routes, key: bytes, prefix: Prefix, installed: Route | None, now: float) -> Route | None:
-        return desired(routes, key, prefix, installed, now) or installed
+    def broken(routes: Routes, key: bytes, near: Route | None, now: float) -> Route | Towards | None:
+        wanted = desired(routes, key, near, now)
+        return wanted if near is None or isinstance(wanted, Route) else near
 
     patch.setattr(Routes, "_desired", broken)
 

@@ -6,9 +6,7 @@ from enum import IntEnum, auto
 from heapq import heapify, heappop, heappush
 from typing import NamedTuple
 
-from sroamd.core.values import Prefix
-
-Subject = bytes | int | Prefix | None  # what a job is about; a station's MAC is bytes too
+Subject = bytes | int | None  # what a job is about; a station's MAC is bytes too, and a node's id
 
 
 class Job(IntEnum):
@@ -25,9 +23,11 @@ class Job(IntEnum):
     ADVERTISE = auto()  # station
     OFFER = auto()  # station
     LOSS = auto()  # key
-    DEMOTED = auto()  # prefix
-    REINSTALL = auto()  # prefix
+    DEMOTED = auto()  # key of a lease
+    REINSTALL = auto()  # key of a lease
     ADOPTED = auto()  # None
+    DIRECT = auto()  # None
+    NEXT_HOP = auto()  # node
     HELLO = auto()  # peer
     CHECK = auto()  # its ticket
     HELLO_WAIT = auto()  # peer

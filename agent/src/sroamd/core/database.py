@@ -7,21 +7,22 @@ Lifetimes take no part in the order: they are no version, and travel as what rem
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from math import isnan
 
 from sroamd import constants
-from sroamd.addresses import NO_MAC, Mac
+from sroamd.addresses import NO_MAC, Mac, NodeId
 from sroamd.core.churn import Churn
 from sroamd.core.fingerprints import DigestTree, bucket_of
 from sroamd.core.seqno import MODULUS, following, is_newer
 from sroamd.core.values import StoredDatum
 from sroamd.wire.cursor import DecodeError
-from sroamd.wire.datum import ASSOCIATION, EVIDENCE, IPV4_LEASE, IPV6_LEASE, NODE, check_datum
+from sroamd.wire.datum import ASSOCIATION, EVIDENCE, IPV4_LEASE, IPV6_LEASE, LINKS, NODE, check_datum
 from sroamd.wire.flood import Update
 
 LEASE_TYPES = (IPV4_LEASE, IPV6_LEASE)
+_INDEXED = (IPV4_LEASE, IPV6_LEASE, ASSOCIATION)  # their keys can be found by their value
 _LIFE_MAX = {
     IPV4_LEASE: constants.LEASE_LIFE_MAX,
     IPV6_LEASE: constants.LEASE_LIFE_MAX,
@@ -92,8 +93,11 @@ class Remembered:
 
 MALFORMED = Refused("flood.malformed-datum")
 FULL = Refused("flood.database-full")
-EVIDENCE_FULL = Refused("flood.evidence-full")
-NODES_FULL = Refused("flood.nodes-full")
+_RARE_FULL = {
+    EVIDENCE: Refused("flood.evidence-full"),
+    NODE: Refused("flood.nodes-full"),
+    LINKS: Refused("flood.links-full"),
+}
 LEASES_FULL = Refused("flood.leases-full")
 BUCKET_FULL = Refused("flood.bucket-full")
 TOO_FAST = Refused("flood.changes-too-fast")
@@ -116,12 +120,11 @@ class Database:
 
     def __init__(self, limit: int = constants.DATABASE_MAX) -> None:
         self._data: dict[bytes, Datum] = {}
-        self._leases_of: dict[bytes, set[bytes]] = {}
+        self._keys_with: dict[bytes, set[bytes]] = {}  # by value: a station's leases, a node's associations
         self._limit = limit
         self.beside_c = False  # C nodes are near: what is forgotten here is not forgotten there
         self.digests = DigestTree()
-        self.evidence: set[bytes] = set()  # keys of that type, expired ones too
-        self._nodes: set[bytes] = set()  # the same
+        self._rare: dict[int, set[bytes]] = {kind: set() for kind in _RARE_FULL}  # keys, expired ones too
         self._churn = Churn()
         self.counters: Counter[str] = Counter()
 
@@ -141,11 +144,20 @@ class Database:
 
     def leases_of(self, station: Mac) -> frozenset[bytes]:
         """Keys of all leases that name the station, expired ones too as long as they are remembered."""
-        return frozenset(self._leases_of.get(station, ()))
+        return frozenset(self._keys_with.get(station, ()))
+
+    def stations_at(self, node: NodeId) -> frozenset[bytes]:
+        """Keys of all associations that name the node, expired ones too as long as they are remembered."""
+        return frozenset(self._keys_with.get(node, ()))
 
     def has_many_leases(self, station: bytes) -> bool:
         """Whether no more are believed. What is kept from everybody is no station's, and may be more."""
-        return station != NO_MAC and len(self._leases_of.get(station, ())) >= constants.LEASES_OF_STATION_MAX
+        return station != NO_MAC and len(self._keys_with.get(station, ())) >= constants.LEASES_OF_STATION_MAX
+
+    @property
+    def evidence(self) -> Set[bytes]:
+        """Keys of that type, expired ones too."""
+        return self._rare[EVIDENCE]
 
     @property
     def digest(self) -> bytes:
@@ -165,7 +177,8 @@ class Database:
             except DecodeError:
                 return self._refuse(MALFORMED)
         life = min(update.lifetime, life_cap(update.key))
-        incoming = Datum(update.key, update.seqno, update.value, now + life)
+        key = update.key if held is None else held.key  # one object a key: there are 100,000
+        incoming = Datum(key, update.seqno, update.value, now + life)
         if held is None:
             if life == 0 and self._has_room_for_floors(update.key):
                 self._put(incoming, now)
@@ -236,8 +249,8 @@ class Database:
             return forget_at
         del self._data[key]
         self.digests.forget(key)
-        self.evidence.discard(key)
-        self._nodes.discard(key)
+        if key[0] in self._rare:
+            self._rare[key[0]].discard(key)
         self._unindex(datum)
         return None
 
@@ -249,36 +262,32 @@ class Database:
         held = self._data.get(datum.key)
         if held is None:
             self.digests.hold(datum.key)
-            if datum.key[0] == EVIDENCE:
-                self.evidence.add(datum.key)
-            elif datum.key[0] == NODE:
-                self._nodes.add(datum.key)
+            if datum.key[0] in self._rare:
+                self._rare[datum.key[0]].add(datum.key)
         elif held.value != datum.value:
             self._unindex(held)
         self._data[datum.key] = datum
-        if datum.key[0] in LEASE_TYPES:
-            self._leases_of.setdefault(datum.value, set()).add(datum.key)
+        if datum.key[0] in _INDEXED and datum.value:
+            self._keys_with.setdefault(datum.value, set()).add(datum.key)
         if datum.expires_at > now and datum.value:
             self.digests.count(datum.key, datum.seqno, datum.value)
         else:
             self.digests.discount(datum.key)
 
     def _unindex(self, datum: Datum) -> None:
-        keys = self._leases_of.get(datum.value)
+        keys = self._keys_with.get(datum.value)
         if keys is not None:
             keys.discard(datum.key)
             if not keys:
-                del self._leases_of[datum.value]
+                del self._keys_with[datum.value]
 
     def _full(self, datum: Datum) -> Refused | None:
         """Which table has no room for a new key."""
         key = datum.key
         if len(self._data) >= self._limit:
             return FULL
-        if key[0] == EVIDENCE and len(self.evidence) >= constants.EVIDENCE_MAX:
-            return EVIDENCE_FULL
-        if key[0] == NODE and len(self._nodes) >= constants.NODES_MAX:
-            return NODES_FULL
+        if key[0] in self._rare and len(self._rare[key[0]]) >= _rare_max(key[0]):
+            return _RARE_FULL[key[0]]
         if is_lease(key) and self.has_many_leases(datum.value):
             return LEASES_FULL
         if len(self.digests.keys(bucket_of(key))) >= constants.BUCKET_MAX:
@@ -288,6 +297,10 @@ class Database:
     def _refuse(self, outcome: Refused) -> Refused:
         self.counters[outcome.reason] += 1
         return outcome
+
+
+def _rare_max(kind: int) -> int:
+    return constants.EVIDENCE_MAX if kind == EVIDENCE else constants.NODES_MAX
 
 
 def is_association(key: bytes) -> bool:

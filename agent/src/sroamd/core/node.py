@@ -7,45 +7,32 @@ do because data changed, until nothing changes any more; then routes and floodin
 from __future__ import annotations
 
 from collections import Counter
-from ipaddress import IPv4Network, IPv6Network
 from random import Random
 from typing import assert_never
 
 from sroamd.addresses import Mac, NodeId
 from sroamd.config import Config
-from sroamd.constants import C_FLOOR_HOLD, OFFER_LIFE, RAISE_DELAY, SYNC_TIME
+from sroamd.constants import SYNC_TIME
 from sroamd.core import events
 from sroamd.core.agenda import Entry, Job
 from sroamd.core.announcements import Announcements
 from sroamd.core.associations import Associations
 from sroamd.core.census import Census
-from sroamd.core.database import (
-    MALFORMED,
-    Database,
-    Datum,
-    Inserted,
-    Refreshed,
-    Refused,
-    Remembered,
-    Replaced,
-    Same,
-    Stale,
-    is_lease,
-)
+from sroamd.core.database import Database
 from sroamd.core.dhcp_server import DhcpServer
-from sroamd.core.effects import Effect, ForgetLeases, Level, Stop
+from sroamd.core.effects import Effect, Level, Stop
 from sroamd.core.leases import Leases
 from sroamd.core.losses import Losses
+from sroamd.core.merging import Merging
 from sroamd.core.nodes import Nodes
-from sroamd.core.peer import Peer
+from sroamd.core.own_record import OwnRecord
 from sroamd.core.peering import Peering
 from sroamd.core.probes import Probes
 from sroamd.core.router_advertiser import RouterAdvertiser
 from sroamd.core.routes import Routes
 from sroamd.core.tickets import Tickets
 from sroamd.core.turn import State, Turn
-from sroamd.wire.datum import ASSOCIATION, NODE, association_station
-from sroamd.wire.flood import Update
+from sroamd.wire.datum import ASSOCIATION, LINKS, NODE, association_station
 
 
 class Node:
@@ -54,6 +41,7 @@ class Node:
     def __init__(self, config: Config, node_id: NodeId, rng: Random) -> None:
         self.state = State(config, node_id, rng)
         self.nodes = Nodes(self.state)
+        self.own_record = OwnRecord(self.state)
         self.leases = Leases(self.state, self.nodes)
         self.associations = Associations(self.state, self.leases, self.nodes)
         self.peering = Peering(self.state)
@@ -65,6 +53,7 @@ class Node:
         self.dhcp_server = DhcpServer(self.state, self.leases, self.probes, self.tickets)
         self.router_advertiser = RouterAdvertiser(self.state, self.leases, self.peering, self.probes, self.tickets)
         self.losses = Losses(self.state, self.leases, self.router_advertiser)
+        self.merging = Merging(self.state, self.peering, self.losses, self.associations)
         self.store_failing = False
 
     @property
@@ -87,9 +76,8 @@ class Node:
         while turn.unreacted:
             self._changed(turn, turn.unreacted.pop())
         self.nodes.watch(turn)
-        if turn.touched:
-            self.leases.follow(turn.touched, turn.now)
-            self.routes.reconcile(turn, all_listed=self.associations.all_listed)
+        self.leases.follow(turn.touched, turn.now)
+        self.routes.reconcile(turn, all_listed=self.associations.all_listed)
         self.peering.flush(turn)
         self.census.checks.settle()
         return turn.effects()
@@ -129,7 +117,7 @@ class Node:
     def _react_to_peer(self, turn: Turn, event: events.FromPeers) -> None:
         match event:
             case events.UpdatesReceived(peer, updates):
-                self._updates(turn, peer, updates)
+                self.merging.updates(turn, peer, updates)
             case events.PeerReady(peer, name, dialled):
                 self.peering.ready(turn, peer, name, dialled=dialled)
             case events.PeerSaidHello(peer, hello):
@@ -158,9 +146,10 @@ class Node:
                 self.probes.route_found(turn, prefix)
             case events.NextHopChanged(address, next_hop):
                 self.nodes.next_hop_changed(address, next_hop)
-                self.routes.next_hops_changed(turn)
-            case events.NextHopObjectsLost() | events.LinkLocalsListed():
-                pass  # until there are direct routes
+            case events.NextHopObjectsLost(lost):
+                self.routes.direct.objects_lost(turn, lost)
+            case events.LinkLocalsListed(addresses):
+                self.own_record.links_listed(turn, addresses)
             case events.InterfaceChanged(interface, mac):
                 self._interface_changed(interface, mac)
             case events.LeasesLoaded():
@@ -175,7 +164,7 @@ class Node:
                 self.state.config = config
                 self.associations.interfaces_changed(turn)
                 self.leases.config_changed()
-                self.nodes.publish_own(turn)
+                self.own_record.publish(turn)
             case events.StopRequested():
                 if self.state.config.node.flush_on_exit:
                     self.routes.flush(turn)
@@ -205,7 +194,7 @@ class Node:
             datum = self.database.restore(stored, turn.now)
             if datum is not None:
                 self.state.agenda.set_earlier(Job.EXPIRE, datum.key, datum.expires_at)
-        self.nodes.publish_own(turn)
+        self.own_record.publish(turn)
 
     def _stored(self, turn: Turn, ticket: int, durable: bool) -> None:
         """A disk that fails must not take the network down: stations are served from memory, and operators told."""
@@ -215,66 +204,16 @@ class Node:
         self.store_failing = not durable
         self.tickets.stored(turn, ticket)
 
-    # -- flooding
-
-    def _updates(self, turn: Turn, peer_id: events.PeerId, updates: tuple[Update, ...]) -> None:
-        peer = self.peering.said_updates(turn, peer_id, len(updates))
-        if peer is None:
-            return
-        for update in updates:
-            self._merge(turn, peer_id, peer, update)
-
-    def _merge(self, turn: Turn, peer_id: events.PeerId, peer: Peer, update: Update) -> None:
-        outcome = self.database.merge(update, turn.now)
-        match outcome:
-            case Same():
-                pass
-            case Refused():
-                if outcome is MALFORMED:
-                    self.peering.said_malformed(turn, peer_id)
-            case Inserted(datum) | Refreshed(datum):
-                self._accept(turn, datum, peer_id)
-            case Remembered(datum):
-                self.state.agenda.set_earlier(Job.EXPIRE, datum.key, turn.now + C_FLOOR_HOLD)
-            case Replaced(datum, old, tie):
-                if is_lease(datum.key):
-                    self.losses.lost(turn, old, datum)
-                self.state.agenda.clear(Job.RAISE, datum.key)
-                self._accept(turn, datum, peer_id)
-                self._raise_later(turn, datum, tie)
-                if is_lease(datum.key):
-                    self.losses.outlived(turn, old, datum)
-            case Stale(held, tie):
-                if peer.is_ours or not tie:  # the C daemon floods its own on when it is told of a tie, for ever
-                    turn.owed.append((peer_id, held.key))
-                self._raise_later(turn, held, tie)
-                if is_lease(held.key):
-                    lost = Datum(held.key, update.seqno, update.value, turn.now + update.lifetime)
-                    self.losses.lost(turn, lost, held)
-                if tie and held.key[0] == ASSOCIATION:
-                    self.associations.tie_won(turn, association_station(held.key), update.value)
-            case _:
-                assert_never(outcome)
-
-    def _accept(self, turn: Turn, datum: Datum, origin: events.PeerId) -> None:
-        self.state.offers.discard(datum.key)
-        self.peering.learned_from(origin)
-        life = datum.expires_at - turn.now
-        turn.accept(datum, origin, store=life <= 0 or life > OFFER_LIFE)
-
-    def _raise_later(self, turn: Turn, datum: Datum, tie: bool) -> None:
-        """Rule R3: C nodes follow only a newer seqno, so in a mixed fleet a tie needs one, but not at once.
-
-        The first tie counts: C nodes that flood on and on at one another (defect M4) must not put it off for ever.
-        """
-        if tie and self.peering.has_c_peer:
-            self.state.agenda.set_earlier(Job.RAISE, datum.key, turn.now + RAISE_DELAY)
+    # -- what changed data lead to
 
     def _changed(self, turn: Turn, key: bytes) -> None:
         if key[0] == ASSOCIATION:
             self.associations.changed(turn, association_station(key))
-        elif key[0] == NODE:
-            self.nodes.changed(turn, key)
+        elif key[0] in (NODE, LINKS):
+            if key[1:] == self.state.node_id:
+                self.own_record.changed(turn)
+            else:
+                self.nodes.changed(turn, key)
 
     # -- time
 
@@ -286,12 +225,8 @@ class Node:
         match entry.subject:
             case Mac() as station:
                 self._station_due(turn, entry.job, station)
-            case bytes() as key if entry.job is Job.EXPIRE:
-                self._expire(turn, key)
-            case bytes() as key if entry.job is Job.LOSS:
-                self.losses.due(turn, key)
             case bytes() as key:
-                self._raise(turn, key)
+                self._key_due(turn, entry.job, key)
             case int() as ticket if entry.job is Job.CHECK:
                 self.census.checks.due(turn, ticket)
             case int() as peer if entry.job is Job.HELLO_WAIT:
@@ -299,13 +234,26 @@ class Node:
             case int() as peer:
                 self.peering.hello_due(turn, peer)
             case None if entry.job is Job.REFRESH_NODE:
-                self.nodes.refresh_due(turn)
+                self.own_record.refresh_due(turn)
+            case None if entry.job is Job.DIRECT:
+                self.routes.direct.slice_due(turn)
             case None:
                 self.routes.adoption_over(turn)
-            case IPv4Network() | IPv6Network() as prefix if entry.job is Job.DEMOTED:
-                self.routes.demotion_over(turn, prefix)
-            case IPv4Network() | IPv6Network() as prefix:
-                self.routes.touch(turn, prefix)
+
+    def _key_due(self, turn: Turn, job: Job, key: bytes) -> None:
+        match job:
+            case Job.EXPIRE:
+                self.merging.expire(turn, key)
+            case Job.LOSS:
+                self.losses.due(turn, key)
+            case Job.DEMOTED:
+                self.routes.demotion_due(turn, key)
+            case Job.REINSTALL:
+                turn.touched.add(key)
+            case Job.NEXT_HOP:
+                self.routes.direct.next_hops.due(NodeId(key))
+            case _:
+                self.merging.raise_due(turn, key)
 
     def _station_due(self, turn: Turn, job: Job, station: Mac) -> None:
         match job:
@@ -323,22 +271,3 @@ class Node:
                 self.associations.conflicts.due(turn, station)
             case _:
                 self.associations.refresh_due(turn, station)
-
-    def _raise(self, turn: Turn, key: bytes) -> None:
-        """Nothing has decided the tie since: say what is held, above it."""
-        datum = self.database.live(key, turn.now)
-        if datum is not None and self.peering.has_c_peer:
-            turn.publish(key, datum.value, datum.expires_at - turn.now)
-
-    def _expire(self, turn: Turn, key: bytes) -> None:
-        again_at = self.database.expire(key, turn.now)
-        if self.database.live(key, turn.now) is None:
-            self.state.offers.discard(key)
-        if again_at is not None:
-            self.state.agenda.set_earlier(Job.EXPIRE, key, again_at)
-        if is_lease(key):
-            turn.touched.add(key)
-            if again_at is None:
-                turn.broken.append(ForgetLeases((key,)))
-        else:
-            turn.unreacted.append(key)

@@ -5,19 +5,13 @@ A node whose record has run out is remembered as long as its datum is: it may be
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv6Address
-
-from sroamd import constants
 from sroamd.addresses import NodeId
-from sroamd.core.agenda import Job
-from sroamd.core.backoff import Backoffs
-from sroamd.core.effects import Level, WatchNextHops
+from sroamd.core.effects import WatchNextHops
+from sroamd.core.gateways import BackboneAddress, Gateways
 from sroamd.core.ring import Ring
 from sroamd.core.turn import State, Turn
 from sroamd.core.values import NextHop
-from sroamd.wire.datum import NodeRecord, node_id, node_key
-
-RouterAddress = IPv4Address | IPv6Address
+from sroamd.wire.datum import NODE, NodeRecord, decode_links, node_id
 
 
 class Nodes:
@@ -25,70 +19,24 @@ class Nodes:
         self._state = state
         self.records: dict[NodeId, NodeRecord] = {}
         self._known: dict[NodeId, NodeRecord] = {}  # those, and what the others said last
+        self._at: dict[BackboneAddress, set[NodeId]] = {}  # whose router address it is, by the records in force
+        self._gateways = Gateways()
         self._unreachable: frozenset[NodeId] | None = None
         self._ring: Ring | None = None
-        self._next_hops: dict[RouterAddress, NextHop] = {}
-        self._watched: frozenset[RouterAddress] = frozenset()
+        self._next_hops: dict[BackboneAddress, NextHop] = {}
+        self._watched: frozenset[BackboneAddress] = frozenset()
         self._records_changed = False
-        self._corrections: Backoffs[NodeId] = Backoffs(
-            free=constants.NODE_CORRECTIONS_FREE,
-            first=constants.NODE_CORRECTION_MIN,
-            longest=constants.NODE_CORRECTION_MAX,
-            quiet=2 * constants.NODE_CORRECTION_MAX,
-        )
-        self._contradiction: NodeRecord | None = None  # what was said of us last that is not true
-
-    def publish_own(self, turn: Turn) -> None:
-        """Say who we are: at the start, when it changes, and long before it expires."""
-        node = self._state.config.node
-        record = NodeRecord(node.name, node.router_ipv4, node.router_ipv6)
-        turn.publish(node_key(self._state.node_id), record.encode(), constants.NODE_LIFE)
-        due = turn.now + self._state.spread(constants.NODE_REFRESH, constants.REFRESH_SPREAD)
-        self._state.agenda.set(Job.REFRESH_NODE, None, due)
-
-    def refresh_due(self, turn: Turn) -> None:
-        if self._is_contradicted(turn.now):
-            self._correct_own(turn)
-        else:
-            self.publish_own(turn)
-
-    def twin(self, now: float) -> str | None:
-        """For people: who else has our id. A former self of ours is contradicted once or twice, a twin does it back."""
-        if self._corrections.count(self._state.node_id, now) <= constants.NODE_CORRECTIONS_FREE:
-            return None
-        record = self._contradiction
-        if record is None:
-            return "unnamed"
-        addresses = (str(address) for address in (record.router_ipv4, record.router_ipv6) if address is not None)
-        return " ".join((repr(record.name), *addresses))
-
-    def _is_contradicted(self, now: float) -> bool:
-        own, datum = self._state.config.node, self._state.database.live(node_key(self._state.node_id), now)
-        return datum is None or datum.value != NodeRecord(own.name, own.router_ipv4, own.router_ipv6).encode()
-
-    def _correct_own(self, turn: Turn) -> None:
-        """What a former self said of us is not true any more; or another node has our id, and does the same to us."""
-        ready_at = self._corrections.ready_at(self._state.node_id, turn.now)
-        if ready_at > turn.now:
-            self._state.agenda.set_earlier(Job.REFRESH_NODE, None, ready_at)
-            return
-        self._corrections.done(self._state.node_id, turn.now)
-        twin = self.twin(turn.now)
-        if twin is not None:
-            turn.note(Level.ERROR, f"another node has the id of this one, {self._state.node_id}: {twin}")
-        else:
-            turn.note(Level.WARNING, "this node's record was not true (of a former self?) and is corrected")
-        self.publish_own(turn)
+        self._gateways_changed = False
+        self._moved: set[NodeId] = set()  # to which the way may be another, since `take_moved`
 
     def changed(self, turn: Turn, key: bytes) -> None:
-        """A node's datum has changed or expired."""
-        node = node_id(key)
+        """The record or the link-local addresses of another node have changed or expired."""
         datum = self._state.database.live(key, turn.now)
-        if node == self._state.node_id:
-            if self._is_contradicted(turn.now):
-                self._contradiction = NodeRecord.decode(datum.value) if datum is not None and datum.value else None
-                self._correct_own(turn)
+        if key[0] != NODE:
+            links = decode_links(datum.value) if datum is not None else ()
+            self._gateways_changed |= self._gateways.said(key, links)
             return
+        node = node_id(key)
         if datum is None or not datum.value:
             self.records.pop(node, None)
         else:
@@ -96,6 +44,9 @@ class Nodes:
         last = self._state.database.get(key)
         if last is None or not last.value:
             self._known.pop(node, None)
+        record = self.records.get(node)
+        self._gateways_changed |= self._gateways.said(key, _addresses(record) if record is not None else ())
+        self._moved.add(node)
         self._ring = self._unreachable = None
         self._records_changed = True
 
@@ -107,11 +58,21 @@ class Nodes:
         return record.name if record is not None and record.name else str(node)
 
     def next_hop(self, node: NodeId, version: int) -> NextHop | None:
+        """The kernel's way to the node, with a gateway in any case: who is on the link is its own."""
         record = self.records.get(node)
         if record is None:
             return None
         address = record.router_ipv4 if version == 4 else record.router_ipv6
-        return self._next_hops.get(address) if address is not None else None
+        hop = self._next_hops.get(address) if address is not None else None
+        return NextHop(hop.interface, address) if hop is not None and hop.gateway is None else hop
+
+    def safe_next_hop(self, node: NodeId, version: int) -> NextHop | None:
+        """The same where it leads to a node of ours, and not to stations, whatever a peer says of router addresses."""
+        hop = self.next_hop(node, version)
+        if hop is None or hop.gateway is None or hop.gateway not in self._gateways:
+            return None
+        stations = (interface.name for interface in self._state.config.interfaces)
+        return None if hop.interface in stations else hop
 
     @property
     def unreachable(self) -> frozenset[NodeId]:
@@ -131,8 +92,9 @@ class Nodes:
             self._ring = Ring((*self._known, self._state.node_id))
         return self._ring
 
-    def next_hop_changed(self, address: RouterAddress, next_hop: NextHop | None) -> None:
+    def next_hop_changed(self, address: BackboneAddress, next_hop: NextHop | None) -> None:
         self._unreachable = None
+        self._moved.update(self._at.get(address, ()))
         if next_hop is None:
             self._next_hops.pop(address, None)
         elif address in self._watched:
@@ -143,6 +105,10 @@ class Nodes:
         if not self._records_changed:
             return
         self._records_changed = False
+        self._at = {}
+        for node, record in self.records.items():
+            for address in _addresses(record):
+                self._at.setdefault(address, set()).add(node)
         addresses = {address for record in self._known.values() for address in _addresses(record)}
         if addresses != self._watched:
             self._watched = frozenset(addresses)
@@ -150,6 +116,14 @@ class Nodes:
             self._unreachable = None
             turn.made.append(WatchNextHops(self._watched))
 
+    def take_moved(self) -> list[NodeId]:
+        """The nodes to which the way may be another since this was asked last."""
+        if self._gateways_changed:
+            self._moved.update(self.records)
+            self._gateways_changed = False
+        moved, self._moved = sorted(self._moved), set()
+        return moved
 
-def _addresses(record: NodeRecord) -> tuple[RouterAddress, ...]:
+
+def _addresses(record: NodeRecord) -> tuple[BackboneAddress, ...]:
     return tuple(address for address in (record.router_ipv4, record.router_ipv6) if address is not None)

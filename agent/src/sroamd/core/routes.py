@@ -6,42 +6,65 @@ difference to what is installed is what happens.
               by way of the next hop towards that node, so that Babel announces it badly before it withdraws it. What
               Babel merely withdraws lives on at others for half a minute, and would draw the traffic of a station that
               gave its address up here and took it again elsewhere
-    direct    (core.values.RouteKind knows it; nothing derives it yet)
+    direct    the database names another node, to which there is a safe way (core.direct): it is reached as soon as the
+              flood says where it is, and nobody waits for Babel
 """
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network, IPv6Network
+from collections.abc import Iterator
+from ipaddress import IPv4Network
 
 from sroamd import constants
 from sroamd.addresses import Mac, NodeId
 from sroamd.core.agenda import Job
 from sroamd.core.backoff import Backoffs
+from sroamd.core.direct import DirectRoutes, version_of
 from sroamd.core.effects import InstallRoute, Level, RemoveRoute
 from sroamd.core.nodes import Nodes
+from sroamd.core.pools import Pool
 from sroamd.core.turn import State, Turn
-from sroamd.core.values import NextHop, Prefix, Route, RouteKind
+from sroamd.core.values import NextHop, Prefix, Route, RouteKind, Towards
 from sroamd.wire.datum import association_key, ipv4_lease_key, ipv6_lease_key, lease_prefix
 
 
 class Routes:
+    """`near`: those that are *here* or demoted, by the key of the lease. The direct ones are in `direct`."""
+
     def __init__(self, state: State, nodes: Nodes) -> None:
         self._state = state
         self._nodes = nodes
-        self.installed: dict[Prefix, Route] = {}
-        self._demoted: dict[Prefix, float] = {}  # until when
-        self._adopted: set[Prefix] = set()  # found in the kernel at the start, and not explained yet
+        self.near: dict[bytes, Route] = {}
+        self.direct = DirectRoutes(state, nodes)
+        self._demoted: dict[bytes, float] = {}  # since when
+        self._adopted: set[bytes] = set()  # found in the kernel at the start, and not explained yet
         self._started = False
-        self._losses: Backoffs[Prefix] = Backoffs(
+        self._losses: Backoffs[bytes] = Backoffs(
             free=constants.REINSTALL_FREE,
             first=constants.REINSTALL_WAIT_MIN,
             longest=constants.REINSTALL_WAIT_MAX,
             quiet=constants.REINSTALL_QUIET,
         )
+        network = state.config.network
+        pools = Pool.of(network.ipv4_prefix), Pool.of(network.ipv6_prefix)
+        self._pools = {pool.kind: pool for pool in pools}
+        never = network.ipv4_prefix.network_address, network.ipv4_prefix.broadcast_address, network.ipv4_gateway
+        self._never = frozenset(map(ipv4_lease_key, never))
+
+    # -- what there is
+
+    def __len__(self) -> int:
+        return len(self.near) + len(self.direct.installed)
+
+    def installed(self) -> Iterator[Route]:
+        """What we believe is in the kernel."""
+        yield from self.near.values()
+        for key, towards in self.direct.installed.items():
+            yield _route(key, towards)
 
     def stations(self) -> set[Mac]:
         """Those that have a route of kind *here* in the kernel, by leases that are known."""
-        here = [key_of(prefix) for prefix, route in self.installed.items() if route.kind is RouteKind.HERE]
+        here = [key for key, route in self.near.items() if route.kind is RouteKind.HERE]
         leases = [self._state.database.get(key) for key in here]
         return {Mac(lease.value) for lease in leases if lease is not None}
 
@@ -49,107 +72,138 @@ class Routes:
 
     def listed(self, turn: Turn, routes: frozenset[Route]) -> None:
         """The kernel's table is the truth about what is installed."""
-        ours = [route for route in routes if is_stations(route.prefix)]
-        known = set(self.installed) | {route.prefix for route in ours}
-        self.installed = {route.prefix: route for route in sorted(ours, key=lambda route: key_of(route.prefix))}
+        ours = {key_of(route.prefix): route for route in routes if is_stations(route.prefix)}
+        before = self.near
+        self.near = {key: ours[key] for key in sorted(ours) if isinstance(ours[key].next_hop, NextHop)}
         if not self._started:
             self._started = True
-            self._adopted = set(self.installed)
+            self._adopted = {key for key, route in self.near.items() if route.kind is not RouteKind.DIRECT}
             self._state.agenda.set(Job.ADOPTED, None, turn.now + constants.ADOPT_TIME)
-            for prefix, route in self.installed.items():
+            for key, route in self.near.items():
                 if route.kind is RouteKind.DEMOTED:
-                    self._demote(prefix, turn.now + constants.DEMOTED_TIME)
-        turn.touched.update(key_of(prefix) for prefix in known)
-        turn.touched.update(key for station in self._state.present for key in self._state.database.leases_of(station))
+                    self._demote(key, turn.now)
+        turn.touched.update(before, self.near)
+        for station in self._state.present:
+            turn.touch(station)
+        directs = {key: route.next_hop for key, route in ours.items() if isinstance(route.next_hop, Towards)}
+        self.direct.listed(turn, directs)
 
     def lost(self, turn: Turn, route: Route) -> None:
         """Install it again; but whoever removes it again and again must not keep us busy, nor fill the log."""
-        prefix = route.prefix
-        if self.installed.pop(prefix, None) is None:
+        if not is_stations(route.prefix):
             return
-        wait = self._losses.done(prefix, turn.now)
+        key = key_of(route.prefix)
+        if self._forget(key) is None:
+            return
+        wait = self._losses.done(key, turn.now)
         if wait:
-            self._state.agenda.set(Job.REINSTALL, prefix, turn.now + wait)
-            turn.note(Level.WARNING, f"route {prefix} is removed again and again; not installed for {wait:.0f} s")
-        self.touch(turn, prefix)
+            self._state.agenda.set(Job.REINSTALL, key, turn.now + wait)
+            turn.note(Level.WARNING, f"route {route.prefix} is removed again and again; not installed for {wait:.0f} s")
+        turn.touched.add(key)
 
-    def touch(self, turn: Turn, prefix: Prefix) -> None:
-        turn.touched.add(key_of(prefix))
-
-    def next_hops_changed(self, turn: Turn) -> None:
-        turn.touched.update(key_of(prefix) for prefix in self._demoted)
-
-    def demotion_over(self, turn: Turn, prefix: Prefix) -> None:
-        self._demoted.pop(prefix, None)
-        self.touch(turn, prefix)
+    def demotion_due(self, turn: Turn, key: bytes) -> None:
+        """The blind part of it is over, or the whole."""
+        until = self._demoted.get(key, turn.now) + constants.DEMOTED_TIME
+        if until > turn.now:
+            self._state.agenda.set(Job.DEMOTED, key, until)
+        turn.touched.add(key)
 
     def adoption_over(self, turn: Turn) -> None:
-        turn.touched.update(key_of(prefix) for prefix in self._adopted)
+        turn.touched.update(self._adopted)
         self._adopted.clear()
 
     def flush(self, turn: Turn) -> None:
-        turn.broken.extend(RemoveRoute(prefix) for prefix in self.installed)
-        self.installed.clear()
+        turn.broken.extend(RemoveRoute(route.prefix) for route in self.near.values())
+        self.near.clear()
         self._demoted.clear()
+        self.direct.flush(turn)
 
     # -- derivation
 
     def reconcile(self, turn: Turn, *, all_listed: bool) -> None:
-        """Bring the routes of every touched lease from what is installed to what is desired."""
+        """Bring the next hops, and the routes of every touched lease, from what is installed to what is desired."""
         if not self._started:
             return  # what is in the kernel is not known yet; the list touches everything
+        moved = self._nodes.take_moved()
+        if moved:
+            turn.touched.update(self._demoted)
+        self.direct.follow(turn, moved)
         for key in sorted(turn.touched):  # not in the order of a set, which changes from process to process
-            prefix = lease_prefix(key)
-            if self._adopted and prefix in self._adopted:
+            if self._adopted and key in self._adopted:
                 if not self._is_decided(key, turn.now, all_listed):
                     continue
-                self._adopted.discard(prefix)
-            installed = self.installed.get(prefix)
-            desired = self._desired(key, prefix, installed, turn.now)
+                self._adopted.discard(key)
+            near = self.near.get(key)
+            installed = near or self.direct.installed.get(key)
+            desired = self._desired(key, near, turn.now)
             if desired == installed:
                 continue
-            if desired is not None:
-                if installed is None and self._losses.ready_at(prefix, turn.now) > turn.now:
-                    continue  # the agenda touches it again
-                self.installed[prefix] = desired
-                turn.made.append(InstallRoute(desired))
+            if installed is None and self._losses.ready_at(key, turn.now) > turn.now:
+                continue  # the agenda touches it again
+            self._forget(key)
+            if desired is None:
+                turn.broken.append(RemoveRoute(lease_prefix(key)))
+                continue
+            if isinstance(desired, Towards):
+                self.direct.installed[key] = desired
+                turn.made.append(InstallRoute(_route(key, desired)))
             else:
-                del self.installed[prefix]
-                turn.broken.append(RemoveRoute(prefix))
+                self.near[key] = desired
+                turn.made.append(InstallRoute(desired))
         turn.touched.clear()
 
-    def _desired(self, key: bytes, prefix: Prefix, installed: Route | None, now: float) -> Route | None:
+    def _desired(self, key: bytes, near: Route | None, now: float) -> Route | Towards | None:
+        """`near`: the route of the lease that is there, unless it is a direct one."""
         lease = self._state.database.get(key)
         if lease is None:
-            return self._demotion(prefix, installed, None, now)
+            return self._demotion(key, near, None, now)
         station = Mac(lease.value)
         claim = self._state.database.live(association_key(station), now)
-        owner = NodeId(claim.value) if claim is not None and claim.value else None
+        owner = claim.value if claim is not None and claim.value else None
+        in_force = lease.expires_at > now and key not in self._state.offers and self._is_ours(key)
         if owner == self._state.node_id:
             owner = None
             interface = self._state.present.get(station)
-            in_force = lease.expires_at > now and key not in self._state.offers
-            if interface is not None and in_force and self._is_ours(prefix):
-                self._forget_demotion(prefix)
-                return Route(prefix, RouteKind.HERE, NextHop(interface, None))
-        return self._demotion(prefix, installed, owner, now)
+            if interface is not None and in_force:
+                self._forget_demotion(key)
+                return Route(lease_prefix(key), RouteKind.HERE, NextHop(interface, None))
+        demoted = self._demotion(key, near, owner, now)
+        if demoted is None and in_force and owner is not None:
+            return self.direct.desired(key, owner)
+        return demoted
 
-    def _demotion(self, prefix: Prefix, installed: Route | None, owner: NodeId | None, now: float) -> Route | None:
-        """What becomes of a route that was *here*: worse for a while, then nothing. `owner`: another node or nobody."""
-        if installed is None:
-            self._forget_demotion(prefix)
+    def _demotion(self, key: bytes, near: Route | None, owner: bytes | None, now: float) -> Route | None:
+        """What becomes of a route that was *here*: worse for a while. `owner`: another node, or nobody.
+
+        Where the way to the owner leads through a router that may still believe in us, packets in flight are lost here
+        for DEMOTED_BLIND_TIME and do not circle; from then on Babel is believed.
+        """
+        if near is None:
+            self._forget_demotion(key)
             return None
-        next_hop = self._nodes.next_hop(owner, prefix.version) if owner is not None else None
-        until = self._demoted.get(prefix)
-        if until is None:
-            if installed.kind is not RouteKind.HERE:
+        since = self._demoted.get(key)
+        if since is None:
+            if near.kind is not RouteKind.HERE:
                 return None
-            blind = owner is not None and next_hop is None
-            until = now + (constants.DEMOTED_BLIND_TIME if blind else constants.DEMOTED_TIME)
-            self._demote(prefix, until)
-        if until <= now:
+            since = self._demote(key, now)
+        if since + constants.DEMOTED_TIME <= now:
+            self._forget_demotion(key)
             return None
-        return Route(prefix, RouteKind.DEMOTED, next_hop or installed.next_hop)
+        assert isinstance(near.next_hop, NextHop)
+        way: NextHop | None = near.next_hop
+        if owner is not None:
+            blind = since + constants.DEMOTED_BLIND_TIME > now
+            way = self._way_to(NodeId(owner), version_of(key), near.next_hop, blind=blind)
+        return Route(lease_prefix(key), RouteKind.DEMOTED, way) if way is not None else None
+
+    def _way_to(self, owner: NodeId, version: int, before: NextHop, *, blind: bool) -> NextHop | None:
+        """Of a demoted route that leads by way of `before`."""
+        way = self._nodes.safe_next_hop(owner, version)
+        if way is None and not blind:
+            way = self._nodes.next_hop(owner, version)
+        if way is None and (blind or before.gateway is not None):
+            way = before
+        return way
 
     def _is_decided(self, key: bytes, now: float, all_listed: bool) -> bool:
         """Whether what is known says where the station of a route found at the start is, rather than nothing at all."""
@@ -163,21 +217,26 @@ class Routes:
             return bool(owner)
         return all_listed or owner not in (b"", self._state.node_id)
 
-    def _is_ours(self, prefix: Prefix) -> bool:
-        """No peer may make us announce the gateway, or other people's addresses, by a lease that it invents."""
-        network = self._state.config.network
-        if isinstance(prefix, IPv6Network):
-            return prefix.subnet_of(network.ipv6_prefix)
-        pool, address = network.ipv4_prefix, prefix.network_address
-        return address in pool and address not in (pool.network_address, pool.broadcast_address, network.ipv4_gateway)
+    def _is_ours(self, key: bytes) -> bool:
+        """No peer may make us announce the gateway, or route other people's addresses, by a lease that it invents."""
+        return key not in self._never and self._pools[key[0]].place(key) is not None
 
-    def _demote(self, prefix: Prefix, until: float) -> None:
-        self._demoted[prefix] = until
-        self._state.agenda.set(Job.DEMOTED, prefix, until)
+    def _forget(self, key: bytes) -> Route | Towards | None:
+        """It is not in the kernel any more. Returns what was."""
+        return self.near.pop(key, None) or self.direct.installed.pop(key, None)
 
-    def _forget_demotion(self, prefix: Prefix) -> None:
-        if self._demoted and self._demoted.pop(prefix, None) is not None:
-            self._state.agenda.clear(Job.DEMOTED, prefix)
+    def _demote(self, key: bytes, since: float) -> float:
+        self._demoted[key] = since
+        self._state.agenda.set(Job.DEMOTED, key, since + constants.DEMOTED_BLIND_TIME)
+        return since
+
+    def _forget_demotion(self, key: bytes) -> None:
+        if self._demoted and self._demoted.pop(key, None) is not None:
+            self._state.agenda.clear(Job.DEMOTED, key)
+
+
+def _route(key: bytes, towards: Towards) -> Route:
+    return Route(lease_prefix(key), RouteKind.DIRECT, towards)
 
 
 def is_stations(prefix: Prefix) -> bool:

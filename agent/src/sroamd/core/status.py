@@ -8,11 +8,12 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from sroamd import __version__
 from sroamd.addresses import NO_MAC, Mac, NodeId
-from sroamd.constants import EVIDENCE_LIFE
+from sroamd.constants import ASSOCIATION_LIFE, EVIDENCE_LIFE
 from sroamd.core.conflicts import Outcome
 from sroamd.core.database import Datum, is_lease
 from sroamd.core.node import Node
 from sroamd.core.pools import STATION_PREFIX_LENGTH
+from sroamd.core.routes import key_of
 from sroamd.core.values import Towards, Via
 from sroamd.core.words import kind_of, meaning, subject
 from sroamd.wire.cursor import DecodeError
@@ -72,7 +73,8 @@ def status(node: Node, now: float) -> Json:
         "peers_configured": len(state.config.flood.peers),
         "records": node.database.alive,
         "digest": node.database.digest.hex(),
-        "routes": len(node.routes.installed),
+        "routes": len(node.routes.near),
+        "direct_routes": len(node.routes.direct.installed),
         "counters": dict(sorted(node.counters.items())),
     }
 
@@ -87,8 +89,8 @@ def problems(node: Node, now: float) -> list[str]:
         if interface.name not in node.state.interfaces:
             found.append(f"interface {interface.name} does not exist or is down")
     if not node.peering.peers and (config.flood.peers or node.nodes.records):
-        found.append("no peer is connected: moves of stations are not known here")
-    twin = node.peering.twin(now) or node.nodes.twin(now)
+        found.append("no peer is connected: moves of stations are not known here" + _what_stays(node))
+    twin = node.peering.twin(now) or node.own_record.twin(now)
     if twin is not None:
         found.append(f"another node has the id of this one, {node.state.node_id}: {twin}; give one of them a new id")
     for peer in node.peering.peers.values():
@@ -101,6 +103,13 @@ def problems(node: Node, now: float) -> list[str]:
     if node.store_failing:
         found.append(f"leases cannot be written to {config.node.state_dir}: a power loss would lose them")
     return found
+
+
+def _what_stays(node: Node) -> str:
+    """Of the direct routes, without a peer to say that they are wrong."""
+    count = len(node.routes.direct.installed)
+    minutes = ASSOCIATION_LIFE // 60
+    return f"; {count} direct routes stay until their data expire, {minutes} min at most" if count else ""
 
 
 def stations(node: Node, now: float) -> Json:
@@ -244,11 +253,11 @@ def peers(node: Node, now: float) -> Json:
 def routes(node: Node, now: float) -> Json:
     """What we believe is in the kernel, and the station each route is for."""
     answer: list[Json] = []
-    for prefix, route in sorted(node.routes.installed.items(), key=lambda item: (item[0].version, int(item[0][0]))):
-        lease = node.database.live(_lease_key(prefix[0]), now)
+    for route in sorted(node.routes.installed(), key=lambda route: key_of(route.prefix)):
+        lease = node.database.live(key_of(route.prefix), now)
         answer.append(
             {
-                "prefix": str(prefix),
+                "prefix": str(route.prefix),
                 "kind": route.kind.name.lower(),
                 **_via(node, route.next_hop),
                 "station": str(Mac(lease.value)) if lease is not None else None,

@@ -88,7 +88,7 @@ def routes_true(world: World) -> list[str]:
         here = {prefix for prefix, route in machine.kernel.routes.items() if route.kind is RouteKind.HERE}
         problems += [f"{machine.name} lacks {prefix}" for prefix in sorted(desired - here, key=str)]
         problems += [f"{machine.name} routes {prefix}" for prefix in sorted(here - desired - optional, key=str)]
-        if machine.node.routes.installed != machine.kernel.routes:
+        if {route.prefix: route for route in machine.node.routes.installed()} != machine.kernel.routes:
             problems.append(f"{machine.name} believes in other routes than its kernel has")
     return problems
 
