@@ -19,6 +19,7 @@ from typing import Any
 import yaml
 from ansible.errors import AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.parsing.convert_bool import boolean
 
 Variables = Mapping[str, Any]
 Finding = tuple[str, str]  # the host, and the rest of the sentence
@@ -31,7 +32,10 @@ NODE_NAME_MAX = 63  # octets; what the agent takes
 PLAYBOOK_VARIABLES = {"sroamd_serial", "sroamd_remove_state"}  # given by --extra-vars, which every host then has
 HOSTS_NAMED = 3  # in a sentence that holds for many
 
-EVERYWHERE = "ipv4_prefix ipv6_prefix ipv4_gateway ipv6_gateway router_ipv4_prefix router_ipv6_prefix flood_port"
+EVERYWHERE = (
+    "ipv4_prefix ipv6_prefix ipv4_gateway ipv6_gateway router_ipv4_prefix router_ipv6_prefix flood_port "
+    "babel_host_routes"
+)
 ON_APS = "ssid security passphrase dhcp_netmask dhcp_lease_time dhcp_exclude nameservers"
 UNIQUE = "node_name router_ipv4 router_ipv6"
 
@@ -74,9 +78,9 @@ def check_fleet(hostvars: Mapping[str, Variables], groups: Mapping[str, Sequence
         judged = [*unreadable, *_names(given), *_types(given)]
         findings += [(host, text) for text in judged]
         if not judged:  # a value of the wrong kind has been spoken about; what would follow from it has not to be
-            fleet[host] = defaults_of(host, host in aps, given) | given
+            fleet[host] = _booleans(defaults_of(host, host in aps, given) | given)
     findings += _same(fleet, EVERYWHERE) + _same({host: fleet[host] for host in fleet if host in aps}, ON_APS)
-    findings += _unique(fleet)
+    findings += _unique(fleet) + _entrances(fleet)
     for host, variables in fleet.items():
         findings += [(host, text) for check in CHECKS for text in check(variables, host in aps)]
     return _sentences(findings)
@@ -162,6 +166,30 @@ def _unique(fleet: Mapping[str, Variables]) -> list[Finding]:
             if other != host:
                 findings.append((host, f"{name} is {value}, which {other} has too; each host needs its own"))
     return findings
+
+
+def _entrances(fleet: Mapping[str, Variables]) -> list[Finding]:
+    """Where Babel does not say where the stations are, only hosts with the agent know it."""
+    if all(variables["sroamd_babel_host_routes"] for variables in fleet.values()):
+        return []
+    if any(
+        variables["sroamd_uplink_interfaces"] or variables["sroamd_babel_redistribute"] for variables in fleet.values()
+    ):
+        return []
+    return [
+        (
+            "the fleet",
+            "sroamd_babel_host_routes is false and no host leads to the rest of the world, so a router without the "
+            "agent does, which would not find the stations; name sroamd_uplink_interfaces of a gateway",
+        )
+    ]
+
+
+def _booleans(variables: dict[str, Any]) -> dict[str, Any]:
+    """With every word for true and false as a bool: --extra-vars gives strings."""
+    options = specification()
+    kinds = {name for name in variables if options.get(name, {}).get("type") == "bool"}
+    return {name: boolean(value) if name in kinds else value for name, value in variables.items()}
 
 
 def _variables(names: str) -> list[str]:
@@ -251,12 +279,23 @@ def check_names(variables: Variables, is_ap: bool) -> Iterator[str]:
         yield "sroamd_interfaces is empty; name the interface with the stations, or move the host to sroamd_servers"
     if is_ap and not backbone:
         yield "sroamd_backbone_interfaces is empty; name the interface that leads to the other nodes"
-    every = stations + backbone
+    uplinks = [str(each) for each in variables["sroamd_uplink_interfaces"]]
+    if uplinks and not backbone:
+        yield "sroamd_uplink_interfaces has no use without sroamd_backbone_interfaces, where Babel tells of the uplink"
+    every = stations + backbone + uplinks
     for interface in dict.fromkeys(each for each in every if every.count(each) > 1):
-        yield f"interface {interface} is named twice; stations and backbone need interfaces of their own"
+        yield f"interface {interface} is named twice; stations, backbone and uplink need interfaces of their own"
     for interface in every:
         if not re.fullmatch(r"[^\s/:*?\[\]!\"']+", interface) or len(interface.encode()) > INTERFACE_NAME_MAX:
             yield f"{interface!r} is no interface name; write one as `ip link` shows it"
+
+
+def check_routes(variables: Variables, _: bool) -> Iterator[str]:
+    if not variables["sroamd_babel_host_routes"] and not variables["sroamd_direct_routes"]:
+        yield (
+            "sroamd_babel_host_routes and sroamd_direct_routes are both false, so nothing would lead to the "
+            "stations of other hosts; leave one of them true"
+        )
 
 
 def check_wifi(variables: Variables, is_ap: bool) -> Iterator[str]:
@@ -291,7 +330,15 @@ def check_numbers(variables: Variables, _: bool) -> Iterator[str]:
             yield f"{name} is {variables[name]}; write {low} to {high}"
 
 
-CHECKS = (check_prefixes, check_gateways, check_router_addresses, check_names, check_wifi, check_numbers)
+CHECKS = (
+    check_prefixes,
+    check_gateways,
+    check_router_addresses,
+    check_names,
+    check_routes,
+    check_wifi,
+    check_numbers,
+)
 
 
 class FilterModule:

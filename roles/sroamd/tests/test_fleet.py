@@ -54,6 +54,17 @@ def test_a_good_inventory_has_no_problem(fleet: ModuleType) -> None:
     assert fleet.check_fleet(*good()) == []
 
 
+@pytest.mark.parametrize("off", [False, "false", "no"])
+def test_babel_may_carry_no_stations_where_a_gateway_knows_them(fleet: ModuleType, off: object) -> None:
+    hosts, groups = everywhere(sroamd_babel_host_routes=off)
+    hosts["flood1"]["sroamd_uplink_interfaces"] = ["eth0"]
+    assert fleet.check_fleet(hosts, groups) == []
+
+
+def test_a_host_without_direct_routes_follows_babel(fleet: ModuleType) -> None:
+    assert fleet.check_fleet(*on("ap2", sroamd_direct_routes=False)) == []
+
+
 def test_what_playbooks_take_as_extra_variables_is_known(fleet: ModuleType) -> None:
     assert fleet.check_fleet(*everywhere(sroamd_serial=[1, 5])) == []
 
@@ -172,7 +183,7 @@ BROKEN: dict[str, tuple[Inventory, list[str]]] = {
     ),
     "interface named twice": (
         on("ap1", sroamd_backbone_interfaces=["wlan0"]),
-        ["ap1: interface wlan0 is named twice; stations and backbone need interfaces of their own"],
+        ["ap1: interface wlan0 is named twice; stations, backbone and uplink need interfaces of their own"],
     ),
     "interface name too long": (
         on("ap1", sroamd_backbone_interfaces=["a-very-long-name"]),
@@ -185,6 +196,41 @@ BROKEN: dict[str, tuple[Inventory, list[str]]] = {
     "access point without stations": (
         on("ap1", sroamd_interfaces=[]),
         ["ap1: sroamd_interfaces is empty; name the interface with the stations, or move the host to sroamd_servers"],
+    ),
+    "uplink that is the backbone": (
+        on("flood1", sroamd_uplink_interfaces=["eth1"]),
+        ["flood1: interface eth1 is named twice; stations, backbone and uplink need interfaces of their own"],
+    ),
+    "uplink without backbone": (
+        on("flood1", sroamd_uplink_interfaces=["eth0"], sroamd_backbone_interfaces=[]),
+        [
+            "flood1: sroamd_uplink_interfaces has no use without sroamd_backbone_interfaces, "
+            "where Babel tells of the uplink"
+        ],
+    ),
+    "host routes of one host only": (
+        on("ap1", sroamd_babel_host_routes=False, sroamd_uplink_interfaces=["eth0"]),
+        [
+            "the fleet: sroamd_babel_host_routes differs between hosts (False on ap1, True on ap2); "
+            "it has to be the same on all"
+        ],
+    ),
+    "neither host routes nor direct routes": (
+        everywhere(
+            sroamd_babel_host_routes="no", sroamd_direct_routes="false", sroamd_babel_redistribute=["ip ::/0 le 0"]
+        ),
+        [
+            "ap1, ap2, ap3 and 1 more: sroamd_babel_host_routes and sroamd_direct_routes are both false, "
+            "so nothing would lead to the stations of other hosts; leave one of them true"
+        ],
+    ),
+    "no host routes, and nobody knows the way in": (
+        everywhere(sroamd_babel_host_routes=False),
+        [
+            "the fleet: sroamd_babel_host_routes is false and no host leads to the rest of the world, "
+            "so a router without the agent does, which would not find the stations; "
+            "name sroamd_uplink_interfaces of a gateway"
+        ],
     ),
     "number out of range": (
         everywhere(sroamd_dhcp_lease_time=5),

@@ -40,7 +40,13 @@ def test_the_agent_understands_its_configuration(render: Render) -> None:
     assert config.flood.peers == (("fd00:255::2", 4444),)
     assert IPv6Network("fd00:255::/64") in config.flood.allow
     assert config.babel.interfaces == ("bb0",)
+    assert config.routes.direct
     assert (config.dhcp4.lease_time, config.dhcp4.netmask, config.ra.mtu) == (1800, "host", 1500)
+
+
+@pytest.mark.parametrize("off", [False, "false"])
+def test_direct_routes_can_be_switched_off(render: Render, off: object) -> None:
+    assert not config_file.parse(render("sroamd.toml.j2", sroamd_direct_routes=off), "sroamd.toml").routes.direct
 
 
 def test_a_server_has_no_interfaces(render: Render) -> None:
@@ -73,6 +79,52 @@ def test_babeld_has_the_configuration_that_was_measured(render: Render) -> None:
 def test_further_redistribution_comes_before_what_forbids_the_rest(render: Render) -> None:
     lines = render("babeld.conf.j2", sroamd_babel_redistribute=["ip ::/0 le 0 metric 128"]).splitlines()
     assert lines.index("redistribute ip ::/0 le 0 metric 128") < lines.index("redistribute local deny")
+
+
+@pytest.mark.parametrize("off", [False, "false"])
+def test_without_host_routes_babel_carries_the_hosts_own_addresses(render: Render, off: object) -> None:
+    lines = render("babeld.conf.j2", sroamd_babel_host_routes=off).splitlines()
+    assert [line for line in lines if line.startswith("redistribute")] == [
+        "redistribute ip 10.255.0.0/24 ge 32 local allow",
+        "redistribute ip fd00:255::/64 ge 128 local allow",
+        "redistribute local deny",
+        "redistribute deny",
+    ]
+
+
+def announced_by_a_gateway(render: Render, **variables: Any) -> list[str]:
+    gateway = {"sroamd_interfaces": [], "sroamd_uplink_interfaces": ["eth0"], **variables}
+    lines = render("babeld.conf.j2", **gateway).splitlines()
+    return [line for line in lines if line.startswith("redistribute ip ") and "255" not in line]
+
+
+def test_a_gateway_announces_the_default_routes_of_its_uplink_whoever_made_them(render: Render) -> None:
+    defaults = [
+        "redistribute ip 0.0.0.0/0 le 0 if eth0 metric 128",
+        "redistribute ip 0.0.0.0/0 le 0 if eth0 proto 3 metric 128",
+        "redistribute ip ::/0 le 0 if eth0 metric 128",
+        "redistribute ip ::/0 le 0 if eth0 proto 3 metric 128",
+    ]
+    assert announced_by_a_gateway(render)[2:] == defaults
+
+
+def test_a_gateway_announces_all_stations_at_once_where_babel_does_not_carry_each(render: Render) -> None:
+    assert announced_by_a_gateway(render, sroamd_babel_host_routes=False)[4:] == [
+        "redistribute ip 192.0.2.0/24 proto 46 metric 128",
+        "redistribute ip 2001:db8:44::/48 proto 46 metric 128",
+    ]
+
+
+def test_packets_for_no_station_end_at_the_gateway(render: Render) -> None:
+    unit = render("sroamd-gateway.service.j2", sroamd_uplink_interfaces=["eth0"])
+    assert "ExecStart=/usr/bin/ip -4 route replace unreachable 192.0.2.0/24 proto 46 metric 4096\n" in unit
+    assert "ExecStart=/usr/bin/ip -6 route replace unreachable 2001:db8:44::/48 proto 46 metric 4096\n" in unit
+    after = next(
+        line
+        for line in render("sroamd.service.j2", sroamd_uplink_interfaces=["eth0"]).splitlines()
+        if line.startswith("After=")
+    )
+    assert "sroamd-gateway.service" in after
 
 
 @pytest.mark.parametrize(
@@ -162,7 +214,9 @@ def test_stations_never_reach_the_flooding_port(render: Render) -> None:
     assert "@stations" not in render("nftables.conf.j2", sroamd_interfaces=[])
 
 
-@pytest.mark.parametrize("unit", ["sroamd.service.j2", "babeld.service.j2", "sroamd-firewall.service.j2"])
+@pytest.mark.parametrize(
+    "unit", ["sroamd.service.j2", "babeld.service.j2", "sroamd-firewall.service.j2", "sroamd-gateway.service.j2"]
+)
 def test_units_have_their_three_sections(render: Render, unit: str) -> None:
     parser = configparser.RawConfigParser(strict=False, delimiters="=")
     parser.read_string(render(unit))
