@@ -23,6 +23,7 @@ FLOORS = {
     "config_file": 0,
     "printable": 0,
     "rate": 0,
+    "stored": 0,
     "wire": 1,
     "core": 2,
     "io": 3,
@@ -34,7 +35,7 @@ FLOORS = {
     "__main__": 4,
 }
 # wire, core and what they count with: no clock, no socket, no log, no chance of their own, nothing that waits.
-PURE = ("wire", "core", "rate")
+PURE = ("wire", "core", "rate", "stored")
 IMPURE = frozenset(
     "asyncio datetime logging os pyroute2 random select selectors socket subprocess threading time".split()
 )

@@ -13,19 +13,14 @@ from sroamd.core import events as ev
 from sroamd.core.check_json import progress_json
 from sroamd.wire.datum import association_key, node_key
 from sroamd.wire.flood import Update
-from tests.core.checking import as_json, check, lose
+from tests.core.checking import as_json, check, line_of_four, lose
 from tests.core.harness import ALICE, BOB, Lab, id_of, lease_of, mac
 from tests.core.strangers import SOMEBODY, connect, says
 
 
 @pytest.fixture
 def lab() -> Lab:
-    lab = Lab(4)
-    lab.join(1, ALICE)
-    lab.lease(1, ALICE)
-    lab.join(3, BOB)
-    lab.wait(5)
-    return lab
+    return line_of_four()
 
 
 def text(lab: Lab) -> str:

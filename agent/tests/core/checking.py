@@ -10,9 +10,19 @@ from sroamd.core import events as ev
 from sroamd.core.check_json import result_json
 from sroamd.core.check_result import CheckResult, NodeResult, Standing
 from sroamd.wire.census import Answer, Question
-from tests.core.harness import Lab, id_of
+from tests.core.harness import ALICE, BOB, Lab, id_of
 
 TICKET = 7
+
+
+def line_of_four() -> Lab:
+    """Four nodes; Alice at the first with an address, Bob at the third."""
+    lab = Lab(4)
+    lab.join(1, ALICE)
+    lab.lease(1, ALICE)
+    lab.join(3, BOB)
+    lab.wait(5)
+    return lab
 
 
 def begin(lab: Lab, number: int = 1, ticket: int = TICKET) -> None:

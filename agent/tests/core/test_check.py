@@ -13,7 +13,7 @@ from sroamd.core.fingerprints import bucket_of
 from sroamd.wire.census import KEY_MAX, Answer, Held, Question
 from sroamd.wire.datum import association_key, node_key
 from sroamd.wire.flood import Update
-from tests.core.checking import TICKET, as_json, begin, check, ended, lose, node_of, questions, standings
+from tests.core.checking import TICKET, as_json, begin, check, ended, line_of_four, lose, node_of, questions, standings
 from tests.core.harness import ALICE, BOB, Lab, id_of, lease_of, mac
 from tests.core.strangers import SOMEBODY, connect, says
 
@@ -22,13 +22,7 @@ IN_STEP, DIFFERS, NO_ANSWER = Standing.IN_STEP, Standing.DIFFERS, Standing.NO_AN
 
 @pytest.fixture
 def lab() -> Lab:
-    """Four nodes in a line; Alice at the first with an address, Bob at the third."""
-    lab = Lab(4)
-    lab.join(1, ALICE)
-    lab.lease(1, ALICE)
-    lab.join(3, BOB)
-    lab.wait(5)
-    return lab
+    return line_of_four()
 
 
 def census_messages(lab: Lab) -> int:

@@ -11,10 +11,10 @@ import pytest
 
 from lab.image import image
 from sroamd.addresses import Mac
-from sroamd.core.events import Event, StationAuthorized, StationLeft, StationsListed
+from sroamd.core.events import Event
 from sroamd.io.hostapd import HostapdMonitor
 from tests.e2e.real_hostapd import Phones, RealHostapd, make_link, remove_link, unpack
-from tests.io.events import Collector, until
+from tests.io.events import Collector, authorized, left, listed, until
 
 PHONE, LAPTOP = "02:00:00:00:00:07", "02:00:00:00:00:08"
 
@@ -81,18 +81,6 @@ def play(command: list[str], tmp_path: Path) -> Iterator[Play]:
         phones.close()
         hostapd.end(signal.SIGKILL)
         remove_link()
-
-
-def listed(*macs: str) -> StationsListed:
-    return StationsListed("wlan0", frozenset(map(Mac.parse, macs)))
-
-
-def authorized(mac: str) -> StationAuthorized:
-    return StationAuthorized("wlan0", Mac.parse(mac))
-
-
-def left(mac: str) -> StationLeft:
-    return StationLeft("wlan0", Mac.parse(mac))
 
 
 def test_a_station_comes_returns_silently_is_thrown_out_and_comes_again(play: Play) -> None:

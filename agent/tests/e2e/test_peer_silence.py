@@ -13,6 +13,7 @@ from lab.errors import execute
 from lab.netns import inside
 from sroamd.addresses import NodeId
 from sroamd.config import FloodConfig
+from sroamd.core import effects as do
 from sroamd.core.events import PeerClosed, PeerReady
 from sroamd.io.peer_transport import PeerTransport
 from sroamd.wire.flood import HANDSHAKE, Hello
@@ -86,7 +87,7 @@ def test_peers_that_fall_silent_are_noticed_within_ten_seconds() -> None:
         async def talk() -> None:
             while True:
                 for peer in talking:
-                    transport.send_hello(peer, HELLO)
+                    transport.do(do.SendHello(peer, HELLO))
                 await asyncio.sleep(3)
 
         speaker = asyncio.create_task(talk())

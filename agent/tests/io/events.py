@@ -1,4 +1,4 @@
-"""What adapters emit, collected; and waiting for it."""
+"""What adapters emit, collected; waiting for it; and what hostapd's say, in a word."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
-from sroamd.core.events import Event
+from sroamd.addresses import Mac
+from sroamd.core.events import Event, StationAuthorized, StationLeft, StationsListed
 
 E = TypeVar("E")
 
@@ -37,3 +38,15 @@ async def until(condition: Callable[[], bool], timeout: float = 5.0) -> float:
         assert loop.time() - start < timeout, "waited in vain"
         await asyncio.sleep(0.005)
     return loop.time() - start
+
+
+def listed(*macs: str) -> StationsListed:
+    return StationsListed("wlan0", frozenset(map(Mac.parse, macs)))
+
+
+def authorized(mac: str) -> StationAuthorized:
+    return StationAuthorized("wlan0", Mac.parse(mac))
+
+
+def left(mac: str) -> StationLeft:
+    return StationLeft("wlan0", Mac.parse(mac))

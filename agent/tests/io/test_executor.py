@@ -12,13 +12,14 @@ import pytest
 from sroamd.addresses import Mac, NodeId
 from sroamd.core import effects
 from sroamd.core.effects import Effect, InstallRoute, Level, Note, RemoveRoute
-from sroamd.core.events import LeasesStored, PeerId, PeerWritable
+from sroamd.core.events import LeasesStored, PeerWritable
 from sroamd.core.values import NextHop, Prefix, Route, RouteKind, StoredDatum
 from sroamd.io.executor import ROUTE_RETRY_MAX, Executor, Observer, Process, describe
 from sroamd.io.frames import FrameEffect
 from sroamd.io.netlink import NetlinkError
+from sroamd.io.peer_transport import PeerEffect
 from sroamd.io.route_socket import Change, Failure
-from sroamd.wire.census import Answer, Question
+from sroamd.wire.census import Question
 from sroamd.wire.dhcpv4 import DhcpMessage, MessageType
 from sroamd.wire.flood import Hello, Update
 from sroamd.wire.icmpv6 import RouterAdvertisement
@@ -57,20 +58,11 @@ class World:
     def find(self, prefix: Prefix) -> None:
         self.done.append(("find", prefix))
 
-    def send_updates(self, peer: PeerId, updates: tuple[Update, ...], more: bool) -> None:
-        self.done.append(("updates", peer, updates, more))
-
-    def send_hello(self, peer: PeerId, hello: Hello) -> None:
-        self.done.append(("hello", peer, hello))
-
-    def send_census(self, peer: PeerId, messages: tuple[Question | Answer, ...]) -> None:
-        self.done.append(("census", peer, messages))
+    def do(self, effect: PeerEffect) -> None:
+        self.done.append(("peer", effect))
 
     def tell(self, news: effects.CheckProgressed | effects.CheckEnded) -> None:
         self.done.append(("check", news))
-
-    def close(self, peer: PeerId, reason: str, redial_after: float) -> None:
-        self.done.append(("close", peer, reason, redial_after))
 
     def send(self, effect: FrameEffect) -> None:
         self.done.append(("frame", effect))
@@ -130,15 +122,21 @@ FRAMES: list[FrameEffect] = [
 WATCHED = frozenset({IPv4Address("10.255.0.2")})
 
 
+TO_A_PEER: list[PeerEffect] = [
+    effects.SendUpdates(3, (UPDATE,), True),
+    effects.SendSummaries(3, ()),
+    effects.SendHello(3, HELLO),
+    effects.SendCensus(3, (QUESTION,)),
+    effects.ClosePeer(3, "full", 60.0),
+]
+
+
 @pytest.mark.parametrize(
     ("effect", "deed"),
     [
         *((frame, ("frame", frame)) for frame in FRAMES),
-        (effects.SendUpdates(3, (UPDATE,), True), ("updates", 3, (UPDATE,), True)),
-        (effects.SendHello(3, HELLO), ("hello", 3, HELLO)),
-        (effects.SendCensus(3, (QUESTION,)), ("census", 3, (QUESTION,))),
+        *((to_a_peer, ("peer", to_a_peer)) for to_a_peer in TO_A_PEER),
         (effects.CheckEnded(4, None), ("check", effects.CheckEnded(4, None))),
-        (effects.ClosePeer(3, "full", 60.0), ("close", 3, "full", 60.0)),
         (effects.PollStation("wlan0", STATION), ("poll", STATION)),
         (effects.Disassociate("wlan0", STATION), ("disassociate", STATION)),
         (effects.StoreLeases((DATUM,), 4), ("put", (DATUM,), 4)),
@@ -224,7 +222,7 @@ def test_observer_says_and_touches_nothing(world: World, caplog: pytest.LogCaptu
         ]
     )
 
-    assert [deed[0] for deed in world.done] == ["hello", "watch", "close", "stop"]
+    assert [deed[0] for deed in world.done] == ["peer", "watch", "peer", "stop"]
     assert heard.events == [PeerWritable(3), LeasesStored(4)], "the core goes on as if it had been done"
     assert "would: route 192.0.2.7/32 via 10.255.0.2 dev bb0 proto 45" in caplog.text
     assert "a decision" in caplog.text

@@ -12,25 +12,13 @@ from pathlib import Path
 import pytest
 
 from sroamd.addresses import Mac
-from sroamd.core.events import Probe, ProbeAnswered, StationAuthorized, StationLeft, StationsListed
+from sroamd.core.events import Probe, ProbeAnswered, StationsListed
 from sroamd.io import hostapd, hostapd_socket
 from sroamd.io.hostapd import HostapdMonitor
-from tests.io.events import Collector, until
+from tests.io.events import Collector, authorized, left, listed, until
 from tests.io.fake_hostapd import FakeHostapd
 
 PHONE, LAPTOP, TABLET = "02:00:00:00:00:07", "02:00:00:00:00:08", "02:00:00:00:00:09"
-
-
-def listed(*macs: str) -> StationsListed:
-    return StationsListed("wlan0", frozenset(map(Mac.parse, macs)))
-
-
-def authorized(mac: str) -> StationAuthorized:
-    return StationAuthorized("wlan0", Mac.parse(mac))
-
-
-def left(mac: str) -> StationLeft:
-    return StationLeft("wlan0", Mac.parse(mac))
 
 
 class Place:

@@ -15,6 +15,7 @@ import pytest
 from sroamd.addresses import NodeId
 from sroamd.config import FloodConfig
 from sroamd.constants import MALFORMED_BURST, PEER_READ_SIZE
+from sroamd.core import effects as do
 from sroamd.core.events import (
     PeerBlocked,
     PeerClosed,
@@ -118,9 +119,9 @@ def test_two_nodes_shake_hands_and_exchange_updates_in_order() -> None:
                 ours, theirs = await answered.first(PeerReady), await heard.first(PeerReady)
                 assert ours.name == f"127.0.0.1:{port_of(server)}"
                 assert theirs.name.startswith("127.0.0.1:")
-                client.send_hello(ours.peer, HELLO)
-                client.send_updates(ours.peer, (UPDATE, Update(8, 9, b"\x02abcdef", b"")))
-                server.send_updates(theirs.peer, (UPDATE,))
+                client.do(do.SendHello(ours.peer, HELLO))
+                client.do(do.SendUpdates(ours.peer, (UPDATE, Update(8, 9, b"\x02abcdef", b""))))
+                server.do(do.SendUpdates(theirs.peer, (UPDATE,)))
                 await until(lambda: len(heard.events) >= 3 and len(answered.events) >= 2)
                 assert heard.events[:2] == [theirs, PeerSaidHello(theirs.peer, HELLO)]
                 received = [update for event in heard.of(UpdatesReceived) for update in event.updates]
@@ -153,7 +154,7 @@ def test_octets_are_those_of_the_c_daemon() -> None:
             assert await reader.readexactly(len(opening)) == opening
             writer.write(bytes((44, 1, 0, 0)))
             ready = await heard.first(PeerReady)
-            server.send_updates(ready.peer, (UPDATE,))
+            server.do(do.SendUpdates(ready.peer, (UPDATE,)))
             sent = bytes.fromhex("02 12 0007 00000708 05 00c0000207 020000000007")
             assert await reader.readexactly(len(sent)) == sent
             # Padding, the repeated handshake, an unknown type, and an update in the middle of them.
@@ -327,11 +328,11 @@ def test_two_thousand_half_open_connections_leave_peers_undisturbed() -> None:
                 writer.write(HANDSHAKE)
                 await until(lambda want=2 + batch: len(heard.of(PeerReady)) == want, 2.0)  # type: ignore[misc]
                 assert asyncio.get_running_loop().time() - start < 1.0
-                server.send_updates(heard.of(PeerReady)[-1].peer, (UPDATE,))
+                server.do(do.SendUpdates(heard.of(PeerReady)[-1].peer, (UPDATE,)))
                 assert (await reader.readexactly(OPENING + 20))[OPENING:] == encode_update(UPDATE)
                 first.write(encode_update(UPDATE))
             await until(lambda: sum(len(event.updates) for event in heard.of(UpdatesReceived)) == 20)
-            server.send_updates(old.peer, (UPDATE,))
+            server.do(do.SendUpdates(old.peer, (UPDATE,)))
             assert (await first_reader.readexactly(OPENING + 20))[OPENING:] == encode_update(UPDATE)
             assert heard.of(PeerClosed) == []
             assert server.counters["peer.refused.half_open"] >= 2000 - HALF_OPEN_MAX
@@ -383,7 +384,7 @@ def test_a_slow_reader_blocks_is_told_writable_and_loses_nothing() -> None:
             batch = tuple(Update(n, 60, b"\x02abcdef", b"x" * 200) for n in range(100))
             rounds = 0
             while not heard.of(PeerBlocked):
-                server.send_updates(peer, batch)
+                server.do(do.SendUpdates(peer, batch))
                 rounds += 1
                 await asyncio.sleep(0)
             assert heard.of(PeerWritable) == []
@@ -402,10 +403,10 @@ def test_more_asks_for_writable_but_never_within_the_call() -> None:
             _, writer = await clients.connect(port_of(server))
             writer.write(HANDSHAKE)
             peer = (await heard.first(PeerReady)).peer
-            server.send_updates(peer, (UPDATE,))
+            server.do(do.SendUpdates(peer, (UPDATE,)))
             await asyncio.sleep(0.05)
             assert heard.of(PeerWritable) == []
-            server.send_updates(peer, (UPDATE,), more=True)
+            server.do(do.SendUpdates(peer, (UPDATE,), more=True))
             assert heard.of(PeerWritable) == []
             await heard.first(PeerWritable, 0.5)
             await asyncio.sleep(0.05)
@@ -423,10 +424,10 @@ def test_a_peer_that_takes_nothing_at_all_is_cut() -> None:
             peer = (await heard.first(PeerReady)).peer
             batch = tuple(Update(n, 60, b"\x02abcdef", b"x" * 200) for n in range(500))
             for _ in range(100):  # an ill-mannered core: it does not wait for PeerWritable
-                server.send_updates(peer, batch)
+                server.do(do.SendUpdates(peer, batch))
             await heard.first(PeerClosed)
             assert server.counters["peer.overflow"] == 1
-            server.send_updates(peer, batch)  # to nobody
+            server.do(do.SendUpdates(peer, batch))  # to nobody
 
     run(body)
 
@@ -466,7 +467,7 @@ def test_the_core_may_close_a_peer() -> None:
         flood = listening("127.0.0.1")
         async with transport(flood) as (server, heard), dialling(server) as (client, answered):
             peer = (await answered.first(PeerReady)).peer
-            client.close(peer, "silent")
+            client.do(do.ClosePeer(peer, "silent"))
             assert (await answered.first(PeerClosed)).peer == peer
             await heard.first(PeerClosed)
             await until(lambda: len(answered.of(PeerReady)) == 2, 1.5)
@@ -482,7 +483,7 @@ def test_who_is_connected_already_is_dialled_again_when_a_peer_is_lost() -> None
             async with transport(flood) as (client, answered):
                 await until(lambda: len(answered.of(PeerReady)) == 2)
                 by_one = next(e.peer for e in answered.of(PeerReady) if e.name.endswith(f":{port_of(one)}"))
-                client.close(by_one, "connected by another already", 60.0)
+                client.do(do.ClosePeer(by_one, "connected by another already", 60.0))
                 await asyncio.sleep(2)
                 assert len(answered.of(PeerReady)) == 2
                 await two.stop()

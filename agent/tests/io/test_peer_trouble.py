@@ -15,10 +15,9 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_network
 
 from sroamd.addresses import NodeId
 from sroamd.config import Config, FloodConfig, NetworkConfig, NodeConfig
-from sroamd.core import effects as do
 from sroamd.core.events import Event, PeerClosed, PeerReady, UpdatesReceived
 from sroamd.core.node import Node
-from sroamd.io.peer_transport import PeerTransport
+from sroamd.io.peer_transport import PeerEffect, PeerTransport
 from sroamd.wire.flood import HANDSHAKE, StreamDecoder, Update, encode_updates
 from tests.io.events import until
 
@@ -58,21 +57,9 @@ class Agent:
             if not isinstance(event, UpdatesReceived):
                 self.events.append(self._waiting[0])
             for effect in self.node.handle(self._waiting[0], asyncio.get_running_loop().time()):
-                self._apply(effect)
+                if isinstance(effect, PeerEffect):
+                    self.port.do(effect)
             self._waiting.popleft()
-
-    def _apply(self, effect: do.Effect) -> None:
-        match effect:
-            case do.SendUpdates(peer, updates, more):
-                self.port.send_updates(peer, updates, more)
-            case do.SendSummaries(peer, summaries, more):
-                self.port.send_summaries(peer, summaries, more)
-            case do.SendHello(peer, hello):
-                self.port.send_hello(peer, hello)
-            case do.ClosePeer(peer, reason, redial_after):
-                self.port.close(peer, reason, redial_after)
-            case _:
-                pass
 
     def closed(self) -> list[int]:
         return [event.peer for event in self.events if isinstance(event, PeerClosed)]

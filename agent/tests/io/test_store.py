@@ -17,7 +17,7 @@ from sroamd.core.values import StoredDatum
 from sroamd.io import store as store_module
 from sroamd.io import store_file
 from sroamd.io.store import Store
-from sroamd.io.store_file import Instant
+from sroamd.stored import Instant
 from tests.io.events import Collector, until
 
 MACHINE, OTHER_MACHINE = Mac.parse("00:00:5e:00:53:01"), Mac.parse("00:00:5e:00:53:02")

@@ -16,14 +16,12 @@ from typing import Protocol, assert_never
 from sroamd.addresses import Mac
 from sroamd.core import effects
 from sroamd.core.effects import Effect, Level
-from sroamd.core.events import Event, LeasesStored, PeerId, PeerWritable
+from sroamd.core.events import Event, LeasesStored, PeerWritable
 from sroamd.core.values import Prefix, StoredDatum, Towards, Via
 from sroamd.io.frames import FrameEffect
+from sroamd.io.peer_transport import PeerEffect
 from sroamd.io.route_socket import Change, Failure
 from sroamd.printable import printable
-from sroamd.wire.census import Answer, Question
-from sroamd.wire.flood import Hello, Update
-from sroamd.wire.summary import Summary, Wanted
 
 log = logging.getLogger(__name__)
 core_log = logging.getLogger("sroamd.core")
@@ -52,15 +50,7 @@ class RouteWatch(Protocol):
 
 
 class Peers(Protocol):
-    def send_updates(self, peer: PeerId, updates: tuple[Update, ...], more: bool) -> None: ...
-
-    def send_summaries(self, peer: PeerId, summaries: tuple[Summary | Wanted, ...], more: bool) -> None: ...
-
-    def send_hello(self, peer: PeerId, hello: Hello) -> None: ...
-
-    def send_census(self, peer: PeerId, messages: tuple[Question | Answer, ...]) -> None: ...
-
-    def close(self, peer: PeerId, reason: str, redial_after: float) -> None: ...
+    def do(self, effect: PeerEffect) -> None: ...
 
 
 class Frames(Protocol):
@@ -148,16 +138,14 @@ class Executor:
                 | effects.SendRouterAdvertisement()
             ):
                 self._frames.send(effect)
-            case effects.SendUpdates(peer, updates, more):
-                self._peers.send_updates(peer, updates, more)
-            case effects.SendSummaries(peer, summaries, more):
-                self._peers.send_summaries(peer, summaries, more)
-            case effects.SendHello(peer, hello):
-                self._peers.send_hello(peer, hello)
-            case effects.SendCensus(peer, messages):
-                self._peers.send_census(peer, messages)
-            case effects.ClosePeer(peer, reason, redial_after):
-                self._peers.close(peer, reason, redial_after)
+            case (
+                effects.SendUpdates()
+                | effects.SendSummaries()
+                | effects.SendHello()
+                | effects.SendCensus()
+                | effects.ClosePeer()
+            ):
+                self._peers.do(effect)
             case effects.PollStation(interface, station):
                 self._access_points[interface].poll(station)
             case effects.Disassociate(interface, station):
@@ -217,12 +205,8 @@ class Observer:
             match effect:
                 case effects.WatchNextHops(addresses):
                     self._watch.watch(addresses)
-                case effects.SendSummaries(peer, summaries, more):
-                    self._peers.send_summaries(peer, summaries, more)
-                case effects.SendHello(peer, hello):
-                    self._peers.send_hello(peer, hello)
-                case effects.ClosePeer(peer, reason, redial_after):
-                    self._peers.close(peer, reason, redial_after)
+                case effects.SendSummaries() | effects.SendHello() | effects.ClosePeer():
+                    self._peers.do(effect)
                 case effects.Note():
                     write_note(effect)
                 case effects.Stop():

@@ -12,9 +12,11 @@ import socket
 from collections import Counter
 from collections.abc import Callable, Iterable
 from itertools import count
+from typing import assert_never
 
 from sroamd.config import FloodConfig, IpAddress, IpNetwork
 from sroamd.constants import PEER_READ_SIZE, PEERS_MAX, REDIAL_LATER
+from sroamd.core import effects
 from sroamd.core.events import Event, PeerClosed, PeerId
 from sroamd.io.peer_admission import (
     Admission,
@@ -25,9 +27,7 @@ from sroamd.io.peer_admission import (
 )
 from sroamd.io.peer_connection import PeerConnection, tune
 from sroamd.io.peer_dialer import Dialer, Endpoint, socket_address
-from sroamd.wire.census import Answer, Question
-from sroamd.wire.flood import Hello, Update, encode, encode_hello, encode_updates
-from sroamd.wire.summary import Summary, Wanted
+from sroamd.wire.flood import encode, encode_hello, encode_updates
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +36,9 @@ HALF_OPEN_PER_SOURCE = 8
 ACCEPTED_PER_SOURCE = 4  # a node has one; after a crash its old one may stand beside it until it is noticed
 BACKLOG = 128
 STOP_GRACE = 0.5  # seconds for what was written last
+
+# What the core wants done to one peer.
+PeerEffect = effects.SendUpdates | effects.SendSummaries | effects.SendHello | effects.SendCensus | effects.ClosePeer
 
 
 class PeerTransport:
@@ -108,34 +111,29 @@ class PeerTransport:
                 connection.abort()
         self._dialer.aim(flood.peers)
 
-    def send_updates(self, peer: PeerId, updates: tuple[Update, ...], more: bool = False) -> None:
-        """With `more` PeerWritable follows as soon as the peer has taken them, never within this call."""
-        connection = self._connections.get(peer)
-        if connection is not None:
-            connection.send(encode_updates(updates), more=more)
-
-    def send_summaries(self, peer: PeerId, summaries: tuple[Summary | Wanted, ...], more: bool = False) -> None:
-        connection = self._connections.get(peer)
-        if connection is not None:
-            connection.send(b"".join(map(encode, summaries)), more=more)
-
-    def send_hello(self, peer: PeerId, hello: Hello) -> None:
-        connection = self._connections.get(peer)
-        if connection is not None:
-            connection.send(encode_hello(hello), more=False)
-
-    def send_census(self, peer: PeerId, messages: tuple[Question | Answer, ...]) -> None:
-        connection = self._connections.get(peer)
-        if connection is not None:
-            connection.send(b"".join(map(encode, messages)), more=False)
-
-    def close(self, peer: PeerId, reason: str, redial_after: float = 0.0) -> None:
-        """Cut; PeerClosed follows. What we have dialled is dialled again, then or when another peer is lost."""
-        connection = self._connections.get(peer)
-        if connection is not None:
-            log.info("closing peer %s: %s", connection.name, reason)
-            connection.redial_after = redial_after
-            connection.abort()
+    def do(self, effect: PeerEffect) -> None:
+        """Nothing, if the peer is gone. After updates or summaries with `more` PeerWritable follows as soon as the peer
+        has taken them, never within this call; after ClosePeer PeerClosed, and what we have dialled is dialled again,
+        then or when another peer is lost.
+        """
+        connection = self._connections.get(effect.peer)
+        if connection is None:
+            return
+        match effect:
+            case effects.SendUpdates(_, updates, more):
+                connection.send(encode_updates(updates), more=more)
+            case effects.SendSummaries(_, summaries, more):
+                connection.send(b"".join(map(encode, summaries)), more=more)
+            case effects.SendHello(_, hello):
+                connection.send(encode_hello(hello), more=False)
+            case effects.SendCensus(_, messages):
+                connection.send(b"".join(map(encode, messages)), more=False)
+            case effects.ClosePeer(_, reason, redial_after):
+                log.info("closing peer %s: %s", connection.name, reason)
+                connection.redial_after = redial_after
+                connection.abort()
+            case _:
+                assert_never(effect)
 
     @property
     def listen_address(self) -> Endpoint | None:

@@ -22,7 +22,7 @@ from sroamd.addresses import Mac, NodeId
 from sroamd.core.events import Event, LeasesStored
 from sroamd.core.values import StoredDatum
 from sroamd.io import store_file
-from sroamd.io.store_file import Row
+from sroamd.stored import Row
 
 log = logging.getLogger(__name__)
 

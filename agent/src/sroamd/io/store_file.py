@@ -1,9 +1,4 @@
-"""The SQLite file of `store`: its tables, and how long a lease still lives after a restart.
-
-A wall clock is not to be trusted: an access point without a battery wakes up in 1970 and jumps once it hears NTP. Each
-row therefore carries both clocks: within one boot of the machine the time since boot counts, and only from one boot to
-the next the wall clock, and that only if it has not gone back (then the lease lives as long as when it was written).
-"""
+"""The SQLite file of `store`: its tables, its damage, and the two clocks that each row carries (`sroamd.stored`)."""
 
 from __future__ import annotations
 
@@ -13,11 +8,11 @@ import sqlite3
 import time
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 
 from sroamd.addresses import Mac, NodeId
 from sroamd.core.values import StoredDatum
+from sroamd.stored import Instant, Row
 
 log = logging.getLogger(__name__)
 
@@ -41,31 +36,6 @@ _PUT = "INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?, ?, ?, ?)"
 
 class NotOurs(Exception):
     """The file is damaged, of another program or of another version."""
-
-
-@dataclass(frozen=True, slots=True)
-class Instant:
-    """A moment on both clocks, in seconds; `since_boot` compares only within the same `boot`."""
-
-    wall: float
-    since_boot: float
-    boot: str
-
-    def until(self, later: Instant) -> float:
-        """Seconds from here to `later`, never negative: 0 where the wall clock has gone back."""
-        if self.boot == later.boot:
-            return max(0.0, later.since_boot - self.since_boot)
-        return max(0.0, later.wall - self.wall)
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A lease; `remaining` seconds were left at `written`."""
-
-    value: bytes
-    seqno: int
-    remaining: float
-    written: Instant
 
 
 def _boot_id() -> str:
@@ -198,7 +168,7 @@ def load(connection: sqlite3.Connection) -> tuple[StoredDatum, ...]:
     moment = now()
     found = connection.execute("SELECT key, value, seqno, remaining, wall, since_boot, boot FROM leases ORDER BY key")
     return tuple(
-        StoredDatum(key, value, seqno, remaining - Instant(*written).until(moment))
+        StoredDatum(key, value, seqno, Row(value, seqno, remaining, Instant(*written)).remaining_at(moment))
         for key, value, seqno, remaining, *written in found
     )
 

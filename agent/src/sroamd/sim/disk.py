@@ -3,43 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from random import Random
 
 from sroamd.core.events import LeasesStored
 from sroamd.core.values import StoredDatum
 from sroamd.sim.clock import VirtualTime
+from sroamd.stored import Instant, Row
 
 LAZY_COMMIT = 5.0  # s: rows that nobody waits for are written at the latest then
 RETRY = 1.0  # s, after a failure
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """`wall` is not to be trusted from one boot to the next; `since_boot` means nothing in another."""
-
-    boot: int
-    since_boot: float
-    wall: float
-
-    def until(self, later: Moment) -> float:
-        """Seconds; as in the real store, 0 where the wall clock has gone back."""
-        if later.boot == self.boot:
-            return later.since_boot - self.since_boot
-        return max(0.0, later.wall - self.wall)
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A stored lease; `remaining` seconds were left when it was written."""
-
-    value: bytes
-    seqno: int
-    remaining: float
-    written: Moment
-
-    def remaining_at(self, moment: Moment) -> float:
-        return self.remaining - self.written.until(moment)
 
 
 class VirtualDisk:
@@ -63,7 +35,7 @@ class VirtualDisk:
         self.rows: dict[bytes, Row] = {}
         self.stored: Callable[[LeasesStored], None] = lambda event: None
 
-    def put(self, data: tuple[StoredDatum, ...], ticket: int | None, now: Moment) -> None:
+    def put(self, data: tuple[StoredDatum, ...], ticket: int | None, now: Instant) -> None:
         """`StoreLeases`."""
         self._pending.update({d.key: Row(d.value, d.seqno, d.remaining, now) for d in data})
         if ticket is not None:
@@ -75,7 +47,7 @@ class VirtualDisk:
         self._pending.update(dict.fromkeys(keys))
         self._wake()
 
-    def load(self, now: Moment) -> tuple[StoredDatum, ...]:
+    def load(self, now: Instant) -> tuple[StoredDatum, ...]:
         """What a new process finds, as `LeasesLoaded` tells it."""
         return tuple(
             StoredDatum(key, row.value, row.seqno, row.remaining_at(now)) for key, row in sorted(self.rows.items())

@@ -15,12 +15,13 @@ from sroamd.config import Config
 from sroamd.core.events import Event, InterfaceChanged, KernelRoutesListed, LeasesLoaded, PeerId, Tick
 from sroamd.core.node import Node
 from sroamd.sim.c_node import CNode
-from sroamd.sim.disk import Moment, VirtualDisk
+from sroamd.sim.disk import VirtualDisk
 from sroamd.sim.executor import apply
 from sroamd.sim.hostapd import VirtualHostapd
 from sroamd.sim.kernel import VirtualKernel
 from sroamd.sim.liar import Liar
 from sroamd.sim.link import Connection, End
+from sroamd.stored import Instant
 
 if TYPE_CHECKING:
     from sroamd.sim.world import World
@@ -88,9 +89,9 @@ class Machine:
         """Monotonic, since its boot, as the node is told it."""
         return (self.world.time.now - self._booted_at) * self.rate
 
-    def moment(self) -> Moment:
+    def moment(self) -> Instant:
         """As its store writes it down."""
-        return Moment(self._boots, self.clock(), self.world.time.now * self.rate + self.wall_offset)
+        return Instant(self.world.time.now * self.rate + self.wall_offset, self.clock(), str(self._boots))
 
     # -- life and death
 
