@@ -26,7 +26,7 @@ PARALLEL    := --numprocesses=auto --dist=worksteal
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup packages preflight pins lint format test-quick test-io test-sim test-planted test-model test-e2e test-molecule test-wifi test model sim scale fuzz bench demo demo-down clean
+.PHONY: help setup packages preflight pins lint format test-quick test-io test-sim test-planted test-model test-e2e test-molecule test-wifi test model sim scale routes fuzz bench demo demo-down clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -106,6 +106,11 @@ sim: ## The seeded simulation on all cores: SEEDS=200 fleets, each for more than
 
 scale: ## 300 nodes, 30,000 stations, 100 roams/s: when everybody knows, in each topology (an hour, 4 GB; SMALL=1: seconds)
 	PYTHONPATH=agent/src $(SYSTEM_PYTHON) -m sroamd.sim scale $(if $(SMALL),,--full)
+
+ROUTES := $(foreach name,TOPOLOGY DAEMON HELLO DIRECT TRIAL ROAMS,$(if $($(name)),--$(shell echo $(name) | tr A-Z a-z) $($(name))))
+
+routes: preflight setup ## Roams on five nodes at 1,000 packets/s: TOPOLOGY=ring DAEMON=bird HELLO=4 DIRECT=no TRIAL=cut (an hour)
+	@$(AS_ROOT) python3 -m lab.routes $(ROUTES)
 
 fuzz: ## Hostile input for the flooding port, FUZZ_INPUTS=1000000 of them
 	@PYTHONPATH=agent/src:agent $(SYSTEM_PYTHON) -m tests.fuzz.run --seed $(FUZZ_SEED) \

@@ -32,6 +32,7 @@ BASE_PACKAGES = (
 # What roles and the lab's own router may install; their dependencies come along. The one place to add a package.
 FEED_PACKAGES = (
     "babeld",
+    "bird2",
     "hostapd",
     "iproute2",
     "iw",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .lab import Lab
+from .router import LAN
 from .topology import (
     EAP_IDENTITY,
     EAP_PASSWORD,
@@ -31,7 +32,6 @@ _DOMAIN: dict[str, Any] = {
     "sroamd_nameservers": list(NAMESERVERS),
     "sroamd_router_ipv4_prefix": str(ROUTER_IPV4),
     "sroamd_router_ipv6_prefix": str(ROUTER_IPV6),
-    "sroamd_backbone_interfaces": ["bb0"],
     "sroamd_hostapd_driver": "wired",
     "sroamd_eap_users": [{"name": EAP_IDENTITY, "password": EAP_PASSWORD}],
 }
@@ -71,7 +71,10 @@ def _host(topology: Topology, node: Node) -> dict[str, Any]:
         "ansible_host": str(topology.management_address(node).ip),
         "sroamd_router_ipv4": str(node.router_ipv4),
         "sroamd_router_ipv6": str(node.router_ipv6),
+        "sroamd_backbone_interfaces": list(node.backbone),
     }
+    if node.has_lan:
+        host["sroamd_babel_redistribute"] = [f"{network} allow" for network in LAN]
     if node.kind is Kind.AP:
         host["sroamd_interfaces"] = [{"name": "wlan0"}]
     return host

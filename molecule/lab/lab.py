@@ -64,6 +64,8 @@ class Lab:
         if node.has_management:
             public = (self.state / "ssh/id_ed25519.pub").read_text()
             machine.write("root/.ssh/authorized_keys", public, mode=0o600)
+        if node.has_lan:
+            router.prepare_lan(machine)
         if node.kind is Kind.ROUTER:
             router.prepare_router(machine, node)
         machine.start(made_of)
@@ -136,6 +138,12 @@ class Lab:
     def plug(self, name: str, link: str, bridge: str) -> None:
         """Pull the cable of a link and plug it into this bridge; the node forgets the neighbours that it had there."""
         switch.plug(self.topology, self.topology.node(name), link, bridge)
+
+    def rewire(self, topology: Topology) -> None:
+        """Make this lab one of another topology with the same nodes and interfaces: only cables are plugged anew."""
+        switch.rewire(self.topology, topology)
+        self.topology = topology
+        saved.save(self.state, topology, saved.load(self.state)[1])
 
     def heal(self, name: str, link: str) -> None:
         """Repair a link that was cut."""

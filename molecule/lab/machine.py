@@ -54,6 +54,13 @@ class Machine:
         target.write_text(content)
         target.chmod(mode)
 
+    def install(self, *packages: str) -> None:
+        """Install packages from the feed, keeping configuration that is there already; the node has to be up."""
+        apt_get = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq", "-y"]
+        self.run([*apt_get, "update"])
+        keep = "-oDpkg::Options::=--force-confold"
+        self.run([*apt_get, "install", "--no-install-recommends", keep, *packages], timeout=120)
+
     def start(self, image: Image) -> None:
         """Switch the node on; returns before it is up (see wait_until_up)."""
         namespace = f"{self.prefix}-{self.name}"
@@ -82,6 +89,10 @@ class Machine:
                 stderr=subprocess.STDOUT,
                 check=True,
             )
+
+    def prefer(self) -> None:
+        """Let what else runs on this machine wait for the node: it stands for a machine of its own."""
+        cgroups.prefer(self._group)
 
     def wait_until_up(self, timeout: float = _BOOT_TIMEOUT) -> None:
         """Return when systemd has finished booting. Raises LabError, with the end of the console, after timeout."""

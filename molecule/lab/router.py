@@ -1,4 +1,4 @@
-"""The part of the lab that no role configures: a plain Babel router without the agent, and who is behind it."""
+"""The part of the lab that no role configures: a plain Babel router without the agent, and the correspondent."""
 
 from __future__ import annotations
 
@@ -17,17 +17,24 @@ from .topology import (
 _LAN_IPV4 = CORRESPONDENT_IPV4.network.network_address + 1
 _LAN_IPV6 = CORRESPONDENT_IPV6.network.network_address + 1
 
-# routing.md section 2, less what concerns stations: this router has none.
-_BABELD = f"""\
-default type wired split-horizon false hello-interval 0.19 update-interval 16
-smoothing-half-life 0
-redistribute ip {ROUTER_IPV4} ge 32 local allow
-redistribute ip {ROUTER_IPV6} ge 128 local allow
-redistribute ip {CORRESPONDENT_IPV4.network} eq {CORRESPONDENT_IPV4.network.prefixlen} allow
-redistribute ip {CORRESPONDENT_IPV6.network} eq {CORRESPONDENT_IPV6.network.prefixlen} allow
-redistribute local deny
-redistribute deny
-"""
+# What is announced where the correspondent is, in babeld's words.
+LAN = tuple(f"ip {each.network} eq {each.network.prefixlen}" for each in (CORRESPONDENT_IPV4, CORRESPONDENT_IPV6))
+
+HELLO_INTERVAL = 0.19  # the role's own
+
+# routing.md section 2. It has no stations, unless somebody pretends that it has.
+_BABELD = "\n".join(
+    (
+        "default type wired split-horizon false hello-interval {hello} update-interval 16",
+        "smoothing-half-life 0",
+        f"redistribute ip {ROUTER_IPV4} ge 32 local allow",
+        f"redistribute ip {ROUTER_IPV6} ge 128 local allow",
+        *(f"redistribute {words} allow" for words in LAN),
+        "redistribute proto 44 metric 256",
+        "redistribute local deny",
+        "redistribute deny",
+    )
+)
 
 # networkd would remove babeld's routes when it is reconfigured (lab.md section 5).
 _NETWORKD = "[Network]\nManageForeignRoutes=no\nManageForeignRoutingPolicyRules=no\n"
@@ -43,23 +50,29 @@ net.ipv4.conf.default.send_redirects = 0
 
 def prepare_router(machine: Machine, node: Node) -> None:
     """Write the router's configuration to its disk, before its first boot."""
-    backbone = [link.name for link in node.links if link.name != "lan0"]
-    machine.write("etc/babeld.conf", _BABELD + "".join(f"interface {name}\n" for name in backbone))
+    configure_babeld(machine, node)
     machine.write("etc/sysctl.d/50-router.conf", _SYSCTL)
     machine.write("etc/systemd/networkd.conf.d/50-babel.conf", _NETWORKD)
     # The same addresses on all of them: Babel takes its IPv4 next hop from the interface over which it speaks.
-    addresses = _network(" ".join(backbone), f"{node.router_ipv4}/32", f"{node.router_ipv6}/128")
-    lan = _network("lan0", f"{_LAN_IPV4}/{CORRESPONDENT_IPV4.network.prefixlen}", f"{_LAN_IPV6}/64")
+    addresses = _network(" ".join(node.backbone), f"{node.router_ipv4}/32", f"{node.router_ipv6}/128")
     machine.write("etc/systemd/network/10-backbone.network", addresses)
+
+
+def configure_babeld(machine: Machine, node: Node, hello: float = HELLO_INTERVAL) -> None:
+    """Write babeld's configuration, with its hello interval in seconds; the next start takes it."""
+    interfaces = (f"interface {name}" for name in node.backbone)
+    machine.write("etc/babeld.conf", "\n".join((_BABELD.format(hello=hello), *interfaces, "")))
+
+
+def prepare_lan(machine: Machine) -> None:
+    """Write the addresses towards the correspondent to the disk of whichever node it is behind."""
+    lan = _network("lan0", f"{_LAN_IPV4}/{CORRESPONDENT_IPV4.network.prefixlen}", f"{_LAN_IPV6}/64")
     machine.write("etc/systemd/network/20-lan0.network", lan)
 
 
 def install_router(machine: Machine) -> None:
-    """Install and start babeld from the feed; needs the router to be up. Survives its power cuts afterwards."""
-    apt_get = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq", "-y"]
-    machine.run([*apt_get, "update"])
-    keep = "-oDpkg::Options::=--force-confold"
-    machine.run([*apt_get, "install", "--no-install-recommends", keep, "babeld"], timeout=120)
+    """Install babeld and nft from the feed, and start babeld; the router has to be up. Survives its power cuts."""
+    machine.install("babeld", "nftables")
     machine.run(["systemctl", "enable", "--now", "systemd-networkd"])
     machine.run(["systemctl", "enable", "babeld"])
     # After networkd, so that bb0 has its address when babeld first looks at it.

@@ -168,7 +168,7 @@ def attach_all(moves: Sequence[tuple[Station, str]], *, carrier_loss: bool = Tru
     topology = moves[0][0].lab.topology
     for station, _ in moves:
         station._supplicant.forget()
-    bridges = [(station.node, radio_bridge(topology.node(ap))) for station, ap in moves]
+    bridges = [(station.node, radio_bridge(topology.node(ap).number)) for station, ap in moves]
     switch.move(topology, bridges, carrier_loss=carrier_loss)
     for station, _ in moves:
         station._switch_on()

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from functools import cache
 
-from . import eapol
+from . import eapol, stamps
 from .errors import LabError
 from .netns import inside
 
@@ -49,6 +49,7 @@ class Supplicant:
             opened = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(eapol.ETHERTYPE))
             opened.bind((interface, eapol.ETHERTYPE))
             _join_group(opened, interface)
+            stamps.ask_for(opened)
             opened.setblocking(False)
             return opened
 
@@ -103,7 +104,7 @@ class Supplicant:
 
     def _receive(self) -> None:
         """In the loop's thread: take one frame and react."""
-        frame, address = self._socket.recvfrom(_FRAME)
+        frame, ancillary, _, address = self._socket.recvmsg(_FRAME, stamps.SPACE)
         if address[2] == socket.PACKET_OUTGOING:
             return
         packet = eapol.parse_frame(frame, self._mac)
@@ -115,12 +116,12 @@ class Supplicant:
             if answer:
                 self._answer(packet)
         else:
-            self._conclude(packet)
+            self._conclude(packet, stamps.received_at(ancillary, stamps.offset()))
 
-    def _conclude(self, packet: eapol.Eap) -> None:
+    def _conclude(self, packet: eapol.Eap, received_at: float) -> None:
         with self._changed:
             if packet.code is eapol.Code.SUCCESS:
-                self._authorized_at = time.monotonic()
+                self._authorized_at = received_at
             else:
                 self._failure = self._wanted and self._authorized_at is None
             self._changed.notify_all()

@@ -7,6 +7,7 @@ port for each node.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Network
@@ -141,6 +142,20 @@ def plug(topology: Topology, node: Node, link_name: str, bridge: str) -> None:
     """
     ip_batch([f"link set {port(node, node.link(link_name))} master {bridge} up"], switch_namespace(topology))
     ip_batch([f"neighbour flush dev {link_name}"], namespace(topology, node))
+
+
+def rewire(before: Topology, after: Topology) -> None:
+    """Plug every cable that leads elsewhere now. Stations stay where they are."""
+    switch = switch_namespace(after)
+    listed = json.loads(execute(["ip", "-n", switch, "-j", "link", "show", "type", "bridge"]).stdout)
+    present = {each.get("ifname") for each in listed}
+    for name in after.bridges:
+        if name not in present:
+            ip_batch([f"link add {name} {_BRIDGE}", f"link set {name} up"], switch)
+    for node in after.nodes:
+        for link in node.links:
+            if link.name in node.backbone and link.bridge != before.node(node.name).link(link.name).bridge:
+                plug(after, node, link.name, link.bridge)
 
 
 def heal(topology: Topology, node: Node, link_name: str) -> None:

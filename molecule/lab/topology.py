@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 
@@ -81,6 +81,16 @@ class Node:
         return any(link.bridge == MANAGEMENT_BRIDGE for link in self.links)
 
     @property
+    def has_lan(self) -> bool:
+        """Whether the correspondent is behind it."""
+        return any(link.bridge == LAN_BRIDGE for link in self.links)
+
+    @property
+    def backbone(self) -> tuple[str, ...]:
+        """Names of the interfaces on which Babel speaks."""
+        return tuple(link.name for link in self.links if link.name.startswith("bb"))
+
+    @property
     def host_number(self) -> int:
         """The last part of this node's management and router addresses."""
         match self.kind:
@@ -148,9 +158,9 @@ def default_management(prefix: str) -> IPv4Network:
     return IPv4Network(f"10.99.{zlib.crc32(prefix.encode()) % 256}.0/24")
 
 
-def radio_bridge(ap: Node) -> str:
+def radio_bridge(number: int) -> str:
     """The bridge that stands for the air around one AP."""
-    return f"rf{ap.number}"
+    return f"rf{number}"
 
 
 def spoke_bridge(ap: Node) -> str:
@@ -180,40 +190,45 @@ def fleet(
         *(_ap(number) for number in range(1, aps + 1)),
         *(_server(number) for number in range(1, servers + 1)),
         _router(aps if spokes else 0),
-        Node("corr", Kind.CORRESPONDENT, 2, (Link("eth0", LAN_BRIDGE, "02:00:00:00:c0:02"),)),
-        *(_station(number) for number in range(1, stations + 1)),
+        correspondent(),
+        *(station(number) for number in range(1, stations + 1)),
     )
     return Topology(prefix, management or default_management(prefix), nodes)
 
 
-def _mac(node: str, number: int, link: int) -> str:
+def link_mac(node: str, number: int, link: int) -> str:
     """02:00:00:00:<what>:<number> for stations, 02:00:00:<link>:<what>:<number> for the others."""
     return f"02:00:00:{link:02x}:{node}:{number:02x}"
 
 
 def _ap(number: int) -> Node:
-    node = Node(f"ap{number}", Kind.AP, number, ())
     links = (
-        Link("mgmt0", MANAGEMENT_BRIDGE, _mac("a0", number, 1)),
-        Link("bb0", BACKBONE_BRIDGE, _mac("a0", number, 2)),
-        Link("wlan0", radio_bridge(node), _mac("a0", number, 3)),
+        Link("mgmt0", MANAGEMENT_BRIDGE, link_mac("a0", number, 1)),
+        Link("bb0", BACKBONE_BRIDGE, link_mac("a0", number, 2)),
+        Link("wlan0", radio_bridge(number), link_mac("a0", number, 3)),
     )
-    return replace(node, links=links)
+    return Node(f"ap{number}", Kind.AP, number, links)
 
 
 def _server(number: int) -> Node:
     links = (
-        Link("mgmt0", MANAGEMENT_BRIDGE, _mac("5e", number, 1)),
-        Link("bb0", BACKBONE_BRIDGE, _mac("5e", number, 2)),
+        Link("mgmt0", MANAGEMENT_BRIDGE, link_mac("5e", number, 1)),
+        Link("bb0", BACKBONE_BRIDGE, link_mac("5e", number, 2)),
     )
     return Node(f"srv{number}", Kind.SERVER, number, links)
 
 
 def _router(spokes: int) -> Node:
     bridges = [BACKBONE_BRIDGE, *(f"{BACKBONE_BRIDGE}{number}" for number in range(1, spokes + 1))]
-    backbone = [Link(f"bb{number}", bridge, _mac("c0", 1, 2 + number)) for number, bridge in enumerate(bridges)]
-    return Node("gw", Kind.ROUTER, 1, (*backbone, Link("lan0", LAN_BRIDGE, _mac("c0", 1, 1))))
+    backbone = [Link(f"bb{number}", bridge, link_mac("c0", 1, 2 + number)) for number, bridge in enumerate(bridges)]
+    return Node("gw", Kind.ROUTER, 1, (*backbone, Link("lan0", LAN_BRIDGE, link_mac("c0", 1, 1))))
 
 
-def _station(number: int) -> Node:
-    return Node(f"sta{number}", Kind.STATION, number, (Link("wlan0", "rf1", _mac("01", number, 0)),))
+def correspondent() -> Node:
+    """The rest of the world, as far as a station knows."""
+    return Node("corr", Kind.CORRESPONDENT, 2, (Link("eth0", LAN_BRIDGE, "02:00:00:00:c0:02"),))
+
+
+def station(number: int) -> Node:
+    """A station, near ap1 at first."""
+    return Node(f"sta{number}", Kind.STATION, number, (Link("wlan0", "rf1", link_mac("01", number, 0)),))

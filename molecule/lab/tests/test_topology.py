@@ -120,6 +120,7 @@ def test_the_inventory_has_the_roles_variables_for_every_ap() -> None:
         "ansible_host": "10.99.0.12",
         "sroamd_router_ipv4": "10.255.0.2",
         "sroamd_router_ipv6": "fd00:255::2",
+        "sroamd_backbone_interfaces": ["bb0"],
         "sroamd_interfaces": [{"name": "wlan0"}],
     }
     servers = hosts(small, "sroamd_servers")
