@@ -31,3 +31,18 @@ def test_roam_turns_direct_into_here_and_here_into_demoted_then_direct() -> None
     lab.wait(constants.DEMOTED_TIME)
     assert [kinds(lab, number)[0] for number in (1, 2, 3)] == ["DIRECT", "HERE", "DIRECT"]
     assert {route.next_hop for route in lab[1].kernel.values()} == {Towards(id_of(2))}
+
+
+def test_list_without_direct_routes_says_nothing_of_them() -> None:
+    """A link of a station interface has failed, say: sixty thousand routes elsewhere are not read for that."""
+    lab, _ = with_alice(3)
+    installed = dict(lab[3].kernel)
+    assert kinds(lab, 3) == ["DIRECT", "DIRECT"]
+    lab.do(3, ev.KernelRoutesListed(frozenset(), direct=False))
+    lab.wait(1.0)
+    assert not lab[3].all(do.InstallRoute)
+    assert not lab[3].all(do.RemoveRoute)
+    lab[3].kernel.clear()
+    lab.do(3, ev.KernelRoutesListed(frozenset()))
+    lab.wait(1.0)
+    assert lab[3].kernel == installed, "the whole list is the truth about them too"

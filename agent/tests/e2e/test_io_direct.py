@@ -6,19 +6,16 @@ import errno
 import itertools
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address
 
 import pytest
 
 from sroamd.addresses import NodeId
 from sroamd.core.effects import InstallRoute, RemoveNextHop, RemoveRoute, SetNextHop
 from sroamd.core.values import NextHop, Prefix, Route, RouteKind, Towards
-from sroamd.io import direct_routes
-from sroamd.io.direct_routes import NUMBERS
-from sroamd.io.route_socket import Change, RouteSocket
-from sroamd.io.rtnetlink import KernelWatch
-from tests.e2e.netns import Namespace, namespace
+from sroamd.io.direct_routes import NUMBERS, key_of
+from sroamd.io.route_socket import RouteSocket
+from tests.e2e.kernel import Kernel, opened
 
 V4, V6 = IPv4Network("192.0.2.7/32"), IPv6Network("2001:db8:44:7::/64")
 BOTH = pytest.mark.parametrize("prefix", [V4, V6], ids=["v4", "v6"])
@@ -27,20 +24,12 @@ FIRST = NUMBERS.start
 
 
 class Table:
-    """A namespace with a route socket in it; what is in its kernel, as ip(8) tells it."""
+    """What is in the kernel of a namespace, as ip(8) tells it."""
 
-    def __init__(self, ns: Namespace, watch: KernelWatch, *, objects: bool) -> None:
-        self.ns = ns
-        self._watch = watch
-        self._objects = objects
-        self.routes = self.open()
-
-    def open(self) -> RouteSocket:
-        with self.ns.entered():
-            return RouteSocket(self._watch.index_of, objects=self._objects)
-
-    def do(self, *changes: Change) -> None:
-        assert self.routes.apply(changes) == []
+    def __init__(self, kernel: Kernel) -> None:
+        self.ns = kernel.ns
+        self.routes = kernel.routes
+        self.do = kernel.do
 
     def ways(self, prefix: Prefix) -> dict[int, tuple[str, str, str | None]]:
         """Of every route to the prefix, by metric: protocol, interface, gateway."""
@@ -63,33 +52,17 @@ def gateway_of(listed: dict[str, object]) -> str | None:
     return None if found is None else str(found)
 
 
-@contextmanager
-def opened(*, objects: bool) -> Iterator[Table]:
-    with namespace() as ns:
-        for name in ("wlan0", "bb0", "bb1"):
-            ns.ip(f"link add {name} type veth peer name {name}-peer")
-            ns.ip(f"link set {name}-peer up")
-            ns.ip(f"link set {name} up")
-        ns.ip("addr add 10.255.0.1/32 dev bb0")
-        with ns.entered():
-            watch = KernelWatch(["wlan0"])
-        made = Table(ns, watch, objects=objects)
-        yield made
-        made.routes.close()
-        watch.close()
-
-
 @pytest.fixture(params=[True, False], ids=["objects", "plain"])
 def table(request: pytest.FixtureRequest) -> Iterator[Table]:
     """With nexthop objects, and as on a kernel without them."""
     with opened(objects=request.param) as made:
-        yield made
+        yield Table(made)
 
 
 @pytest.fixture
 def kernel() -> Iterator[Table]:
-    with opened(objects=True) as made:
-        yield made
+    with opened() as made:
+        yield Table(made)
 
 
 def hop(prefix: Prefix, last: int = 2, interface: str = "bb0") -> NextHop:
@@ -182,7 +155,7 @@ def test_removal_of_a_next_hop_takes_its_routes_of_that_version_along(table: Tab
 def test_node_that_comes_back_gets_a_new_object(table: Table) -> None:
     table.do(SetNextHop(AP2, 4, hop(V4)), direct(V4), RemoveNextHop(AP2, 4))
     table.do(SetNextHop(AP2, 4, hop(V4, 3)))
-    assert table.routes.direct.get(direct_routes.key_of(V4)) is None
+    assert table.routes.direct.get(key_of(V4)) is None
     table.do(direct(V4))
     assert table.ways(V4) == {64: ("47", "bb0", "10.255.0.3")}
 
@@ -244,10 +217,10 @@ def test_start_removes_what_is_left_of_direct_routes_and_nothing_else(table: Tab
     table.ns.ip("route add 192.0.2.9 via 10.255.0.9 dev bb1 onlink proto 47 metric 64")
     table.ns.ip("-6 route add 2001:db8:44:9::/64 via fe80::9 dev bb1 proto 47 metric 64")
     table.ns.ip("route add 192.0.2.10 nhid 1 proto static")
-    table.routes.close()
-    table.routes = table.open()
     with table.ns.entered():
-        table.routes.flush_direct()
+        after = RouteSocket(lambda name: None)
+        after.flush_direct()
+    after.close()
 
     assert table.direct() == []
     assert table.objects() == {1: ("bb1", "10.255.0.9")}
@@ -272,24 +245,3 @@ def test_object_that_the_kernel_has_dropped_is_not_made_again_in_silence(kernel:
     kernel.do(RemoveNextHop(AP2, prefix.version))
     kernel.do(*changes)
     assert kernel.ways(prefix) == {64: expected(prefix, "direct")}
-
-
-def test_memory_of_what_is_behind_removed_objects_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(direct_routes, "SWEEP_MIN", 10)
-    books = direct_routes.DirectRoutes()
-    keys = [direct_routes.key_of(IPv6Network((n << 64, 64))) for n in range(100)]
-    assert [direct_routes.prefix_of(key) for key in keys] == [IPv6Network((n << 64, 64)) for n in range(100)]
-    for _ in range(20):
-        for node in (AP2, AP3):
-            made = books.create(node, 6, 1, IPv6Address("fe80::1"))
-            for key in keys[: 50 if node == AP2 else 100]:
-                books.put(key, made.number)
-        assert len(books) == 100
-        books.forget(AP3, 6)
-        assert len(books) == 0
-        books.put(keys[3], books.towards(AP2, 6).number)  # type: ignore[union-attr]
-        assert len(books) == 1
-        assert [len(list(books.behind(one.number))) for one in books.objects()] == [1]
-        books.forget(AP2, 6)
-        assert len(books._routes) <= 10 + 1
-        assert len(books) == 0

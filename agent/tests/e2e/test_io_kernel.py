@@ -4,89 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 import pytest
 
 from sroamd.addresses import Mac
-from sroamd.core.effects import InstallRoute, RemoveRoute
+from sroamd.core.effects import RemoveRoute
 from sroamd.core.events import (
     ForeignRouteFound,
-    InterfaceChanged,
-    KernelRouteLost,
     KernelRoutesListed,
-    NextHopChanged,
 )
 from sroamd.core.values import NextHop, Route, RouteKind
 from sroamd.io import netlink, rtnetlink
-from sroamd.io.route_socket import RouteSocket
-from sroamd.io.rtnetlink import KernelWatch
-from tests.e2e.netns import Namespace, namespace
-from tests.io.events import Collector, until
+from tests.e2e.kernel import QUIET, Kernel, opened
+from tests.io.events import until
 
 V4 = Route(IPv4Network("192.0.2.7/32"), RouteKind.HERE, NextHop("wlan0", None))
 V6 = Route(IPv6Network("2001:db8:44:7::/64"), RouteKind.DEMOTED, NextHop("bb0", IPv6Address("fe80::3")))
 ROUTER, ROUTER6 = IPv4Address("10.255.0.2"), IPv6Address("fd00:255::2")
-QUIET = 0.1  # s without an event, where none is wanted
-
-
-@dataclass
-class Kernel:
-    """A namespace, its watch and its route socket; events gather in `heard`."""
-
-    ns: Namespace
-    watch: KernelWatch
-    routes: RouteSocket
-    heard: Collector
-    links: list[str]
-
-    def run(self, story: Callable[[], object]) -> None:
-        """Play a coroutine function with the watch started."""
-
-        async def work() -> None:
-            self.watch.start(self.heard)
-            try:
-                await story()  # type: ignore[misc]
-            finally:
-                self.watch.close()
-
-        asyncio.run(work())
-
-    def install(self, *routes: Route) -> None:
-        assert self.routes.apply([InstallRoute(route) for route in routes]) == []
-
-    def listed(self) -> frozenset[Route]:
-        return self.heard.of(KernelRoutesListed)[-1].routes
-
-    def lost(self) -> list[Route]:
-        return [event.route for event in self.heard.of(KernelRouteLost)]
-
-    def hops(self) -> list[tuple[object, NextHop | None]]:
-        return [(event.address, event.next_hop) for event in self.heard.of(NextHopChanged)]
-
-    def interfaces(self) -> list[tuple[str, Mac | None]]:
-        return [(event.interface, event.mac) for event in self.heard.of(InterfaceChanged)]
 
 
 @pytest.fixture
 def kernel() -> Iterator[Kernel]:
-    with namespace() as ns:
-        for name in ("wlan0", "bb0"):
-            ns.ip(f"link add {name} type veth peer name {name}-peer")
-            ns.ip(f"link set {name}-peer up")
-            ns.ip(f"link set {name} up")
-        ns.ip("link set wlan0 address 02:00:00:00:00:01")
-        ns.ip("addr add 10.255.0.1/32 dev bb0")
-        with ns.entered():
-            watch = KernelWatch(["wlan0", "wlan1"])
-            routes = RouteSocket(watch.index_of)
-        links: list[str] = []
-        watch.follow(routes.known, routes.direct, routes.port)
-        watch.on_link(links.append)
-        yield Kernel(ns, watch, routes, Collector(), links)
-        routes.close()
+    with opened() as made:
+        yield made
 
 
 def test_start_tells_interfaces_and_only_our_routes(kernel: Kernel) -> None:

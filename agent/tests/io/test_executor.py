@@ -13,8 +13,8 @@ from sroamd.addresses import Mac, NodeId
 from sroamd.core import effects
 from sroamd.core.effects import Effect, InstallRoute, Level, Note, RemoveRoute
 from sroamd.core.events import LeasesStored, PeerWritable
-from sroamd.core.values import NextHop, Prefix, Route, RouteKind, StoredDatum
-from sroamd.io.executor import ROUTE_RETRY_MAX, Executor, Observer, Process, describe
+from sroamd.core.values import NextHop, Prefix, Route, RouteKind, StoredDatum, Towards
+from sroamd.io.executor import FAILURES_LOGGED, ROUTE_RETRY_MAX, Executor, Observer, Process, describe
 from sroamd.io.frames import FrameEffect
 from sroamd.io.netlink import NetlinkError
 from sroamd.io.peer_transport import PeerEffect
@@ -25,6 +25,7 @@ from sroamd.wire.flood import Hello, Update
 from sroamd.wire.icmpv6 import RouterAdvertisement
 from tests.io.events import Collector
 
+AP2 = NodeId(bytes(7) + b"\2")
 STATION = Mac.parse("02:00:00:00:00:07")
 GATEWAY, GATEWAY6 = IPv4Address("192.0.2.1"), IPv6Address("fe80::1")
 UPDATE = Update(1, 60, b"\2" + STATION, bytes(8))
@@ -42,6 +43,7 @@ class World:
     def __init__(self) -> None:
         self.done: list[tuple[object, ...]] = []
         self.refused: set[IPv4Network] = set()
+        self.refused_objects: frozenset[tuple[NodeId, int]] = frozenset()
         self.timers: list[tuple[float, Callable[[], None]]] = []
 
     def apply(self, changes: list[Change]) -> list[Failure]:
@@ -51,6 +53,13 @@ class World:
 
     def watch(self, addresses: Iterable[IPv4Address | IPv6Address]) -> None:
         self.done.append(("watch", addresses))
+
+    def give_up_refused(self) -> frozenset[tuple[NodeId, int]]:
+        refused, self.refused_objects = self.refused_objects, frozenset()
+        return refused
+
+    def report_lost_objects(self, lost: frozenset[tuple[NodeId, int]]) -> None:
+        self.done.append(("lost", lost))
 
     def list_routes(self) -> None:
         self.done.append(("list_routes",))
@@ -119,6 +128,7 @@ FRAMES: list[FrameEffect] = [
     effects.SendDhcp("wlan0", STATION, GATEWAY, GATEWAY, REPLY),
     effects.SendRouterAdvertisement("wlan0", STATION, GATEWAY6, ADVERTISEMENT),
 ]
+SET = effects.SetNextHop(AP2, 4, NextHop("bb0", IPv4Address("10.255.0.2")))
 WATCHED = frozenset({IPv4Address("10.255.0.2")})
 
 
@@ -146,6 +156,7 @@ TO_A_PEER: list[PeerEffect] = [
         (effects.Stop(), ("stop",)),
         (InstallRoute(route(7)), ("routes", InstallRoute(route(7)))),
         (RemoveRoute(route(7).prefix), ("routes", RemoveRoute(route(7).prefix))),
+        *((change, ("routes", change)) for change in (SET, effects.RemoveNextHop(AP2, 4))),
     ],
     ids=lambda value: type(value).__name__ if not isinstance(value, tuple) else "",
 )
@@ -180,6 +191,28 @@ def test_refused_route_is_asked_about_again_ever_later(
     world.refused = {route(7).prefix}  # type: ignore[arg-type]
     executor.apply([InstallRoute(route(7))])
     assert world.timers[-1][0] == 1.0, "a success ends the back-off"
+
+
+def test_refused_direct_routes_are_given_up_and_the_core_starts_over_with_the_node(
+    executor: Executor, world: World
+) -> None:
+    world.refused, world.refused_objects = {route(7).prefix}, frozenset({(AP2, 4)})  # type: ignore[arg-type]
+    executor.apply([InstallRoute(Route(route(7).prefix, RouteKind.DIRECT, Towards(AP2)))])
+    _, retry = world.timers[-1]
+    retry()
+
+    assert world.done[1:] == [("lost", frozenset({(AP2, 4)})), ("list_routes",)]
+
+
+def test_thousand_refused_routes_are_not_a_thousand_lines(
+    executor: Executor, world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    routes = [Route(IPv4Network((0xC6120000 + n, 32)), RouteKind.DIRECT, Towards(AP2)) for n in range(1000)]
+    world.refused = {one.prefix for one in routes}  # type: ignore[misc]
+    executor.apply([InstallRoute(one) for one in routes])
+
+    assert len(caplog.records) == FAILURES_LOGGED + 1
+    assert "984 more route changes were refused" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -231,4 +264,8 @@ def test_observer_says_and_touches_nothing(world: World, caplog: pytest.LogCaptu
 
 def test_description_of_an_effect_is_one_printable_line() -> None:
     assert describe(RemoveRoute(route(7).prefix)) == "no route 192.0.2.7/32"
+    assert describe(SET) == "nexthop of IPv4 towards 00:00:00:00:00:00:00:02 via 10.255.0.2 dev bb0"
+    assert describe(effects.RemoveNextHop(AP2, 6)) == "no nexthop of IPv6 towards 00:00:00:00:00:00:00:02"
+    direct = Route(route(7).prefix, RouteKind.DIRECT, Towards(AP2))
+    assert describe(InstallRoute(direct)) == "route 192.0.2.7/32 towards 00:00:00:00:00:00:00:02 proto 47"
     assert "\n" not in describe(effects.ClosePeer(3, "a\nb"))

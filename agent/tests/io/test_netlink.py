@@ -2,23 +2,44 @@
 
 from __future__ import annotations
 
+import random
 import socket
+from collections.abc import Callable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 import pytest
+from pyroute2.netlink import nlmsg
+from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
 from sroamd.addresses import Mac
 from sroamd.core.effects import InstallRoute, RemoveRoute
 from sroamd.core.values import NextHop, Route, RouteKind
-from sroamd.io import netlink
+from sroamd.io import netlink, netlink_address, netlink_nexthop, route_templates
 from sroamd.io.netlink import RouteMessage
+from sroamd.io.netlink_address import AddressMessage
+from sroamd.io.netlink_nexthop import NextHopMessage
 from sroamd.io.route_socket import RouteSocket
 
 V4, V6 = IPv4Network("192.0.2.7/32"), IPv6Network("2001:db8:44:7::/64")
 INDEX = 5
 BASE = {"table": 254, "type": 1, "tos": 0, "src_len": 0}
+
+
+class nhmsg(nlmsg):  # type: ignore[misc]
+    """linux/nexthop.h, for pyroute2's parser."""
+
+    fields = (("family", "B"), ("scope", "B"), ("protocol", "B"), ("resvd", "B"), ("flags", "I"))
+    nla_map = (
+        ("NHA_UNSPEC", "none"),
+        ("NHA_ID", "uint32"),
+        ("NHA_GROUP", "hex"),
+        ("NHA_GROUP_TYPE", "uint16"),
+        ("NHA_BLACKHOLE", "flag"),
+        ("NHA_OIF", "uint32"),
+        ("NHA_GATEWAY", "target"),
+    )
 
 
 def oracle(octets: bytes) -> tuple[dict[str, object], dict[str, object]]:
@@ -113,6 +134,108 @@ def test_route_messages_are_read_as_they_were_meant(expected: RouteMessage) -> N
     assert netlink.parse_route(read.body) == expected
 
 
+@pytest.mark.parametrize(
+    ("version", "gateway", "family", "onlink"),
+    [
+        (4, IPv4Address("10.255.0.2"), socket.AF_INET, True),
+        (4, IPv6Address("fe80::2"), socket.AF_INET6, False),
+        (4, IPv6Address("fd00:255::2"), socket.AF_INET6, True),
+        (4, None, socket.AF_INET, False),
+        (6, IPv6Address("fe80::2"), socket.AF_INET6, False),
+        (6, IPv6Address("fd00:255::2"), socket.AF_INET6, True),
+        (6, None, socket.AF_INET6, False),
+    ],
+)
+def test_nexthop_says_what_ip_nexthop_says(
+    version: int, gateway: IPv4Address | IPv6Address | None, family: int, onlink: bool
+) -> None:
+    octets = netlink_nexthop.set_request(netlink_nexthop.CREATE, 9, 77, version, INDEX, gateway)
+    message = nhmsg(octets)
+    message.decode()
+    attributes = dict(message["attrs"])
+
+    assert (message["header"]["type"], message["header"]["flags"]) == (104, 0x605)  # REQUEST, ACK, EXCL, CREATE
+    assert (message["family"], message["protocol"], message["scope"], message["resvd"]) == (family, 47, 0, 0)
+    assert message["flags"] == (4 if onlink else 0)
+    assert (attributes.pop("NHA_ID"), attributes.pop("NHA_OIF")) == (77, INDEX)
+    assert attributes == ({} if gateway is None else {"NHA_GATEWAY": str(gateway)})
+    (read,) = netlink.messages(octets)
+    assert netlink_nexthop.parse_nexthop(read.body) == NextHopMessage(77, 47, INDEX, gateway)
+
+
+def test_replacement_of_a_nexthop_never_creates_one_and_removal_names_the_number_alone() -> None:
+    replaced = netlink_nexthop.set_request(netlink_nexthop.REPLACE, 9, 77, 4, INDEX, None)
+    removed = nhmsg(netlink_nexthop.delete_request(9, 77))
+    removed.decode()
+
+    assert nhmsg(replaced).decode() is None
+    assert int.from_bytes(replaced[6:8], "little") == 0x105  # REQUEST, ACK, REPLACE
+    assert (removed["header"]["type"], removed["header"]["flags"], removed["family"]) == (105, 0x005, 0)
+    assert dict(removed["attrs"]) == {"NHA_ID": 77}
+
+
+@pytest.mark.parametrize("prefix", [V4, V6])
+def test_route_behind_a_nexthop_names_its_number_and_nothing_else(prefix: IPv4Network | IPv6Network) -> None:
+    octets = route_templates.install_behind(9, prefix, 77)
+    header, found = oracle(octets)
+
+    assert (header["type"], header["flags"], header["rt_proto"], header["rt_flags"]) == (24, 0x505, 47, 0)
+    assert found.pop("UNKNOWN")["header"] == {"length": 8, "type": 30}  # type: ignore[index]  # RTA_NH_ID
+    assert found == {"RTA_DST": str(prefix.network_address), "RTA_PRIORITY": 64}
+    (read,) = netlink.messages(octets)
+    route = netlink.parse_route(read.body)
+    assert route is not None
+    assert (route.prefix, route.nexthop, route.interface_index) == (prefix, 77, 0)
+
+
+@pytest.mark.parametrize(("flags", "usable"), [(0x80, True), (0xC0, False), (0x88, False), (0x04, True)])
+def test_addresses_are_read(flags: int, usable: bool) -> None:
+    message = ifaddrmsg()
+    message["family"], message["prefixlen"], message["index"] = socket.AF_INET6, 64, 7
+    message["attrs"] = [("IFA_ADDRESS", "fe80::9"), ("IFA_LOCAL", "fe80::7"), ("IFA_FLAGS", flags)]
+    message.encode()
+    (read,) = netlink.messages(bytes(message.data))
+
+    assert netlink_address.parse_address(read.body) == AddressMessage(IPv6Address("fe80::7"), 7, usable)
+
+
+@pytest.mark.parametrize(("flags", "works"), [(0, True), (4, True), (16, False), (1, False)])
+def test_route_over_a_link_without_a_carrier_does_not_work(flags: int, works: bool) -> None:
+    body = netlink.RTMSG.pack(socket.AF_INET, 32, 0, 0, 254, 44, 0, 1, flags)
+    route = netlink.parse_route(body + netlink.attribute(netlink.RTA_DST, V4.network_address.packed))
+
+    assert route is not None
+    assert route.works is works
+
+
+PARSERS = [
+    netlink.parse_route,
+    netlink.parse_link,
+    netlink_address.parse_address,
+    netlink_nexthop.parse_nexthop,
+]
+
+
+@pytest.mark.parametrize("parse", PARSERS)
+def test_whatever_is_cut_off_or_garbled_is_read_without_a_fuss(parse: Callable[[bytes], object]) -> None:
+    """The kernel says nothing of the kind, but a daemon that falls over an octet would be a poor one."""
+    rng = random.Random(7)
+    wholes = [
+        encoded(InstallRoute(Route(V4, RouteKind.DEMOTED, NextHop("bb0", IPv6Address("fe80::2")))))[0][16:],
+        route_templates.install_behind(9, V6, 77)[16:],
+        netlink_nexthop.set_request(netlink_nexthop.CREATE, 9, 77, 6, INDEX, IPv6Address("fe80::2"))[16:],
+        netlink.RTMSG.pack(socket.AF_INET, 32, 0, 0, 254, 44, 0, 1, 0) + netlink.attribute(netlink.RTA_MULTIPATH, b"1"),
+    ]
+    for whole in wholes:
+        for end in range(len(whole) + 1):
+            parse(whole[:end])
+        for _ in range(2000):
+            garbled = bytearray(whole)
+            for _ in range(rng.randint(1, 4)):
+                garbled[rng.randrange(len(garbled))] = rng.randrange(256)
+            parse(bytes(garbled))
+
+
 def test_first_of_several_next_hops_counts() -> None:
     message = rtmsg()
     message["family"], message["dst_len"], message["table"] = socket.AF_INET, 32, 254
@@ -142,6 +265,7 @@ def test_link_messages_are_read(up: bool) -> None:
     (read,) = netlink.messages(bytes(message.data))
     link = netlink.parse_link(read.body + netlink.attribute(54, Mac.parse("00:00:5e:00:53:01")))  # IFLA_PERM_ADDRESS
 
+    assert link is not None
     assert (link.index, link.name, link.up) == (7, "wlan0", up)
     assert (link.mac, link.burnt_in) == (Mac.parse("02:00:00:00:00:01"), Mac.parse("00:00:5e:00:53:01"))
 

@@ -146,9 +146,13 @@ class PeerClosed:
 
 @dataclass(frozen=True, slots=True)
 class KernelRoutesListed:
-    """All routes of our protocols in the kernel: at the start, and whenever route events were lost."""
+    """All routes of our protocols in the kernel: at the start, and whenever route events were lost.
+
+    Without `direct` there are no direct routes among them, and those are as they were.
+    """
 
     routes: frozenset[Route]
+    direct: bool = True
 
 
 @dataclass(frozen=True, slots=True)

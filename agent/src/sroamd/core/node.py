@@ -138,8 +138,8 @@ class Node:
 
     def _react_to_host(self, turn: Turn, event: events.FromHost) -> None:
         match event:
-            case events.KernelRoutesListed(routes):
-                self.routes.listed(turn, routes)
+            case events.KernelRoutesListed(routes, direct):
+                self.routes.listed(turn, routes, direct=direct)
             case events.KernelRouteLost(route):
                 self.routes.lost(turn, route)
             case events.ForeignRouteFound(prefix):

@@ -70,8 +70,8 @@ class Routes:
 
     # -- events
 
-    def listed(self, turn: Turn, routes: frozenset[Route]) -> None:
-        """The kernel's table is the truth about what is installed."""
+    def listed(self, turn: Turn, routes: frozenset[Route], *, direct: bool) -> None:
+        """The kernel's table is the truth about what is installed; about direct routes only if they are in it."""
         ours = {key_of(route.prefix): route for route in routes if is_stations(route.prefix)}
         before = self.near
         self.near = {key: ours[key] for key in sorted(ours) if isinstance(ours[key].next_hop, NextHop)}
@@ -85,8 +85,9 @@ class Routes:
         turn.touched.update(before, self.near)
         for station in self._state.present:
             turn.touch(station)
-        directs = {key: route.next_hop for key, route in ours.items() if isinstance(route.next_hop, Towards)}
-        self.direct.listed(turn, directs)
+        if direct:
+            found = {key: route.next_hop for key, route in ours.items() if isinstance(route.next_hop, Towards)}
+            self.direct.listed(turn, found)
 
     def lost(self, turn: Turn, route: Route) -> None:
         """Install it again; but whoever removes it again and again must not keep us busy, nor fill the log."""

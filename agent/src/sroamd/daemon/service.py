@@ -65,7 +65,7 @@ class Service:
         self._observe = observe
         self._notifier = Notifier()
         names = [interface.name for interface in config.interfaces]
-        self._watch = KernelWatch(names)
+        self._watch = KernelWatch(names, shared=[config.network.ipv6_gateway])
         self._store = None if observe else Store(Path(config.node.state_dir))
         self._executor: Executor | Observer | None = None
         self._runtime = Runtime(Node(config, self._node_id(), random.Random()), trace=trace)
@@ -128,8 +128,8 @@ class Service:
         self._executor = self._make_executor()
         self._runtime.begin(self._executor)
         if self._routes is not None:
-            self._routes.flush_direct()
             self._watch.follow(self._routes.known, self._routes.direct, self._routes.port)
+            self._routes.flush_direct()
             self._watch.on_link(self._packets.refresh)
         self._watch.start(emit)
         if self._control is not None:

@@ -1,4 +1,4 @@
-"""The packet filter of a station interface, and a socket filter's assembler small enough to read.
+"""The filters of our sockets: frames of station interfaces, events of the kernel; and an assembler for them.
 
 The kernel runs it on every frame that a station sends, so all the rest of the traffic never wakes us. It is a first
 sieve, not a judge: `frames` checks again whatever it lets through.
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 SO_ATTACH_FILTER = 26
 
 # Instructions of linux/bpf_common.h that we use.
+LOAD_WORD = 0x20  # BPF_LD | BPF_W | BPF_ABS; words are in network order
 LOAD_BYTE = 0x30  # BPF_LD | BPF_B | BPF_ABS
 LOAD_HALF = 0x28  # BPF_LD | BPF_H | BPF_ABS
 LOAD_HALF_INDEXED = 0x48  # BPF_LD | BPF_H | BPF_IND
@@ -79,6 +80,16 @@ STATION_FRAMES = (
 )
 
 NOTHING = (Op(RETURN, 0),)
+
+
+def not_caused_by(port: int) -> tuple[Op, ...]:
+    """Netlink events but for those that the requests of this port have led to."""
+    return (
+        Op(LOAD_WORD, 12),  # nlmsg_pid, in the machine's order
+        Op(IF_EQUAL, socket.htonl(port), otherwise="take"),
+        Op(RETURN, 0),
+        Op(RETURN, _WHOLE_FRAME, label="take"),
+    )
 
 
 def assemble(program: Sequence[Op]) -> bytes:

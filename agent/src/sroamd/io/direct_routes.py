@@ -6,6 +6,7 @@ counts only as long as its object is there, and what is left behind is swept tog
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
@@ -42,7 +43,10 @@ def prefix_of(key: Key) -> Prefix:
 
 
 class DirectRoutes:
-    def __init__(self) -> None:
+    """`plain`: the kernel has no nexthop objects, each route there has its own next hop, and objects are only here."""
+
+    def __init__(self, *, plain: bool = False) -> None:
+        self.plain = plain
         self._objects: dict[int, NextHopObject] = {}
         self._numbers: dict[tuple[NodeId, int], int] = {}
         self._behind: dict[int, int] = {}  # how many routes each object has
@@ -58,7 +62,7 @@ class DirectRoutes:
         self._taken = frozenset(taken)
 
     def create(self, node: NodeId, version: int, index: int, gateway: Address | None) -> NextHopObject:
-        """A new object. The one that the node had before, if any, is forgotten with its routes."""
+        """A new object. The one that the node had before, if any, is forgotten with its routes. Raises OSError."""
         self.forget(node, version)
         number = self._next_number()
         made = NextHopObject(number, node, version, index, gateway)
@@ -68,10 +72,11 @@ class DirectRoutes:
         return made
 
     def _next_number(self) -> int:
-        while True:
+        for _ in NUMBERS:
             self._last = self._last + 1 if self._last + 1 in NUMBERS else NUMBERS.start
             if self._last not in self._taken and self._last not in self._objects:
                 return self._last
+        raise OSError(errno.ENOSPC, "no number is left for a nexthop object")
 
     def forget(self, node: NodeId, version: int) -> NextHopObject | None:
         """The object is gone, and every route behind it."""

@@ -1,7 +1,8 @@
 """The only place where effects become deeds, in the order in which the core gives them.
 
 Nothing here decides anything. What fails is logged and counted; a route that the kernel refuses is asked about again
-later, and the core sees from the list that it is missing.
+later, and the core sees from the list that it is missing. Of direct routes there may be too many for a list: then the
+core is told that it has none towards the node in question.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import Protocol, assert_never
 
-from sroamd.addresses import Mac
+from sroamd.addresses import Mac, NodeId
 from sroamd.core import effects
 from sroamd.core.effects import Effect, Level
 from sroamd.core.events import Event, LeasesStored, PeerWritable
@@ -28,6 +29,7 @@ core_log = logging.getLogger("sroamd.core")
 
 ROUTE_RETRY_MIN = 1.0  # s after a refused route; twice as long each time that it is refused again
 ROUTE_RETRY_MAX = 60.0
+FAILURES_LOGGED = 16  # of one reaction: where a nexthop object is missing, every route towards its node is refused
 
 _LEVELS = {
     Level.ERROR: logging.ERROR,
@@ -40,11 +42,15 @@ _LEVELS = {
 class RouteTable(Protocol):
     def apply(self, changes: list[Change]) -> list[Failure]: ...
 
+    def give_up_refused(self) -> frozenset[tuple[NodeId, int]]: ...
+
 
 class RouteWatch(Protocol):
     def watch(self, addresses: Iterable[IPv4Address | IPv6Address]) -> None: ...
 
     def list_routes(self) -> None: ...
+
+    def report_lost_objects(self, lost: frozenset[tuple[NodeId, int]]) -> None: ...
 
     def find(self, prefix: Prefix) -> None: ...
 
@@ -171,8 +177,10 @@ class Executor:
 
     def _change_routes(self, changes: list[Change]) -> None:
         failures = self._routes.apply(changes)
-        for failure in failures:
+        for failure in failures[:FAILURES_LOGGED]:
             log.warning("%s: %s", describe(failure.change), failure.error.strerror)
+        if len(failures) > FAILURES_LOGGED:
+            log.warning("%d more route changes were refused", len(failures) - FAILURES_LOGGED)
         if not failures:
             self._retry_delay = ROUTE_RETRY_MIN
         elif not self._retry_armed:
@@ -183,6 +191,8 @@ class Executor:
     def _retry(self) -> None:
         self._retry_armed = False
         self.counters["route.retries"] += 1
+        if refused := self._routes.give_up_refused():
+            self._watch.report_lost_objects(refused)
         self._watch.list_routes()
 
 

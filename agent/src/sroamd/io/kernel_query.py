@@ -10,8 +10,9 @@ import socket
 from collections.abc import Iterator
 from ipaddress import IPv4Address
 
-from sroamd.io import netlink, netlink_nexthop
+from sroamd.io import netlink, netlink_address, netlink_nexthop
 from sroamd.io.netlink import Address, LinkMessage, Message, RouteMessage
+from sroamd.io.netlink_address import AddressMessage
 from sroamd.io.netlink_nexthop import NextHopMessage
 
 RECEIVE_BUFFER = 1 << 20
@@ -32,7 +33,14 @@ class KernelQuery:
     def links(self) -> Iterator[LinkMessage]:
         """All interfaces."""
         body = netlink.IFINFO.pack(socket.AF_UNSPEC, 0, 0, 0, 0)
-        return (netlink.parse_link(message.body) for message in self._dump(netlink.RTM_GETLINK, body))
+        found = (netlink.parse_link(message.body) for message in self._dump(netlink.RTM_GETLINK, body))
+        return (link for link in found if link is not None)
+
+    def addresses(self) -> Iterator[AddressMessage]:
+        """All IPv6 addresses of this machine."""
+        body = netlink_address.IFADDR.pack(socket.AF_INET6, 0, 0, 0, 0)
+        found = (netlink_address.parse_address(one.body) for one in self._dump(netlink_address.RTM_GETADDR, body))
+        return (address for address in found if address is not None)
 
     def routes_of(self, family: int, protocol: int) -> Iterator[RouteMessage]:
         """The unicast routes of a protocol in the main table."""

@@ -62,6 +62,7 @@ IFLA_ADDRESS = 1
 IFLA_IFNAME = 3
 IFLA_PERM_ADDRESS = 54
 IFF_UP = 0x1
+IFF_CARRIER = 0x10040  # IFF_RUNNING, IFF_LOWER_UP
 
 SOL_NETLINK = 270
 NETLINK_EXT_ACK = 11
@@ -121,6 +122,7 @@ class LinkMessage:
     mac: Mac | None
     up: bool
     burnt_in: Mac | None
+    carrier: bool = True
 
 
 class NetlinkError(OSError):
@@ -202,12 +204,15 @@ def is_missing(error: OSError) -> bool:
     return error.errno in (errno.ESRCH, errno.ENOENT, errno.ENODEV)
 
 
-def parse_link(body: bytes) -> LinkMessage:
+def parse_link(body: bytes) -> LinkMessage | None:
+    """None for what is not whole."""
+    if len(body) < IFINFO.size:
+        return None
     _, _, index, flags, _ = IFINFO.unpack_from(body)
     found = attributes(body, IFINFO.size)
     name = found.get(IFLA_IFNAME, b"").rstrip(b"\0").decode(errors="replace")
     mac, burnt_in = _mac(found.get(IFLA_ADDRESS, b"")), _mac(found.get(IFLA_PERM_ADDRESS, b""))
-    return LinkMessage(index, name, mac, bool(flags & IFF_UP), burnt_in)
+    return LinkMessage(index, name, mac, bool(flags & IFF_UP), burnt_in, bool(flags & IFF_CARRIER))
 
 
 def _mac(octets: bytes) -> Mac | None:

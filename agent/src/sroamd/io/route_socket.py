@@ -20,9 +20,10 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import assert_never
 
+from sroamd.addresses import NodeId
 from sroamd.constants import ROUTE_PROTOCOL_DIRECT
 from sroamd.core.effects import InstallRoute, RemoveNextHop, RemoveRoute, SetNextHop
-from sroamd.core.values import NextHop, Prefix, Route, RouteKind
+from sroamd.core.values import NextHop, Prefix, Route, RouteKind, Towards
 from sroamd.io import netlink, netlink_nexthop, route_templates
 from sroamd.io.direct_routes import DirectRoutes, NextHopObject, key_of, prefix_of
 from sroamd.io.kernel_query import KernelQuery
@@ -63,9 +64,11 @@ class RouteSocket:
         self._index_of = index_of
         self._socket = RequestSocket()
         self.port = self._socket.port
-        self.objects = objects
         self.known: dict[Prefix, Route] = {}
-        self.direct = DirectRoutes()
+        self.direct = DirectRoutes(plain=not objects)
+        self._refused: set[tuple[NodeId, int]] = (
+            set()
+        )  # nodes and IP versions whose direct routes are not as they should
         self.counters: Counter[str] = Counter()
 
     def close(self) -> None:
@@ -78,7 +81,7 @@ class RouteSocket:
         """
         with closing(KernelQuery()) as query:
             found = query.nexthops()
-            self.objects = self.objects and found is not None
+            self.direct.plain = self.direct.plain or found is None
             ours = [one.number for one in found or () if one.protocol == ROUTE_PROTOCOL_DIRECT]
             self.direct.avoid([one.number for one in found or () if one.protocol != ROUTE_PROTOCOL_DIRECT])
             self._flush([netlink_nexthop.delete_request(self._socket.next(), number) for number in ours])
@@ -98,7 +101,7 @@ class RouteSocket:
         for change in changes:
             try:
                 new = self._new(change)
-                if new or len(waiting) >= BATCH or (isinstance(change, _OBJECT) and not self.objects):
+                if new or len(waiting) >= BATCH or (isinstance(change, _OBJECT) and self.direct.plain):
                     self._send(waiting, failures)  # the requests for this one hang on what becomes of those before it
                     waiting = []
                 if new:
@@ -106,10 +109,30 @@ class RouteSocket:
                 else:
                     waiting += self._encode(change)
             except OSError as error:
-                failures.append(Failure(change, error))
+                self._fail(change, error, failures)
         self._send(waiting, failures)
         self.counters["route.refused"] += len(failures)
         return failures
+
+    def give_up_refused(self) -> frozenset[tuple[NodeId, int]]:
+        """Remove the nexthop objects of those whose changes the kernel has refused, with the routes behind them.
+
+        Returns whose they were. So all of them can be made anew, and none is left that leads the old way.
+        """
+        refused = frozenset(self._refused)
+        self.apply([RemoveNextHop(node, version) for node, version in sorted(refused)])
+        self._refused.clear()
+        return refused
+
+    def _fail(self, change: Change, reason: OSError, failures: list[Failure]) -> None:
+        failures.append(Failure(change, reason))
+        match change:
+            case SetNextHop(node, version):
+                self._refused.add((node, version))
+            case InstallRoute(Route(prefix, _, Towards(node))):
+                self._refused.add((node, prefix.version))
+            case _:
+                pass
 
     def _new(self, change: Change) -> SetNextHop | None:
         """The change, if it needs a nexthop object that is not there."""
@@ -123,7 +146,8 @@ class RouteSocket:
         index = self._index(change.next_hop)
         for _ in range(NUMBERS_TRIED):
             made = self.direct.create(node, version, index, gateway)
-            if not self.objects:
+            self._refused.discard((node, version))  # whatever is behind it will be installed anew
+            if self.direct.plain:
                 return
             how = netlink_nexthop.CREATE
             request = netlink_nexthop.set_request(how, self._socket.next(), made.number, version, index, gateway)
@@ -131,7 +155,7 @@ class RouteSocket:
             if reason is None:
                 return
             if reason.errno == errno.EOPNOTSUPP:
-                self.objects = False
+                self.direct.plain = True
                 return
             self.direct.forget(node, version)
             if reason.errno != errno.EEXIST:
@@ -145,7 +169,7 @@ class RouteSocket:
             if reason is None or (isinstance(one.change, _BREAKS) and netlink.is_missing(reason)):
                 self._done(one, really=reason is None)
             elif not failures or failures[-1].change is not one.change:
-                failures.append(Failure(one.change, reason))
+                self._fail(one.change, reason, failures)
 
     def _done(self, one: _Waiting, really: bool) -> None:
         """The kernel has it so; `really`: by this request."""
@@ -203,14 +227,14 @@ class RouteSocket:
         return _Waiting(self._behind(route.prefix, towards), change, towards.number)
 
     def _behind(self, prefix: Prefix, towards: NextHopObject) -> bytes:
-        if self.objects:
-            return route_templates.install_behind(self._socket.next(), prefix, towards.number)
-        kind = RouteKind.DIRECT
-        return route_templates.install_via(self._socket.next(), prefix, kind, towards.index, towards.gateway)
+        if self.direct.plain:
+            kind = RouteKind.DIRECT
+            return route_templates.install_via(self._socket.next(), prefix, kind, towards.index, towards.gateway)
+        return route_templates.install_behind(self._socket.next(), prefix, towards.number)
 
     def _encode_replacement(self, change: SetNextHop, towards: NextHopObject, index: int) -> list[_Waiting]:
         gateway = change.next_hop.gateway
-        if self.objects:
+        if not self.direct.plain:
             how, number = netlink_nexthop.REPLACE, towards.number
             request = netlink_nexthop.set_request(how, self._socket.next(), number, change.version, index, gateway)
             return [_Waiting(request, change, index)]
@@ -221,14 +245,15 @@ class RouteSocket:
 
     def _encode_loss(self, change: RemoveNextHop) -> list[_Waiting]:
         """The kernel takes the routes along with their object, and `direct` forgets them all at once."""
+        self._refused.discard((change.node, change.version))
         towards = self.direct.towards(change.node, change.version)
         if towards is None:
             return []
-        if self.objects:
-            requests = [netlink_nexthop.delete_request(self._socket.next(), towards.number)]
-        else:
+        if self.direct.plain:
             behind = self.direct.behind(towards.number)
             requests = [self._removal(prefix_of(key), RouteKind.DIRECT) for key in behind]
+        else:
+            requests = [netlink_nexthop.delete_request(self._socket.next(), towards.number)]
         self.direct.forget(change.node, change.version)
         return [_Waiting(request, change) for request in requests]
 
