@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from sroamd import constants
 from tests.core.harness import ALICE, BOB, Lab
 
 
@@ -14,3 +15,9 @@ def lab() -> Lab:
     lab.join(1, ALICE)
     lab.join(1, BOB)
     return lab
+
+
+@pytest.fixture
+def no_database_is_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few data are compared as ninety thousand would be."""
+    monkeypatch.setattr(constants, "SUMMARY_MIN", 0)

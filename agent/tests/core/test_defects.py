@@ -42,18 +42,18 @@ L6   core/losses           test_one_keeps_the_address_on_all_nodes_and_the_other
 L6   core/dhcp_other       test_r2131_434_release_withdraws_the_route_and_remembers_the_address
 L7   core/node             test_power_loss_of_everybody_loses_no_address
 L8   core/router_advertiser test_it_is_advertised_again_before_half_of_any_lifetime
-T1   io/peer_transport     test_a_peer_that_hangs_up_at_once_is_not_dialled_without_end
-T2   io/peer_transport     test_a_lost_peer_is_back_within_a_second_and_a_half
+T1   io/peer_dialer        test_a_peer_that_hangs_up_at_once_is_not_dialled_without_end
+T2   io/peer_dialer        test_a_lost_peer_is_back_within_a_second_and_a_half
 T3   io/peer_transport     test_a_half_update_dies_with_its_connection
 T4   core/hello            test_b10_silent_peer_is_closed_within_the_dead_time
-T4   io/peer_transport     test_a_peer_that_takes_nothing_at_all_is_cut
-T5   io/peer_transport     test_a_lost_peer_is_back_within_a_second_and_a_half
+T4   io/peer_pressure      test_a_peer_that_takes_nothing_at_all_is_cut
+T5   io/peer_dialer        test_a_lost_peer_is_back_within_a_second_and_a_half
 T6   io/peer_transport     test_all_updates_of_a_read_are_one_event
-T7   io/peer_transport     test_two_thousand_half_open_connections_leave_peers_undisturbed
+T7   io/peer_admission     test_two_thousand_half_open_connections_leave_peers_undisturbed
 T8   core/hello            test_of_two_connections_dialled_by_either_node_the_one_of_the_smaller_id_stays
-T8   io/peer_transport     test_a_node_that_is_its_own_peer_notices_and_leaves_it
+T8   io/peer_dialer        test_a_node_that_is_its_own_peer_notices_and_leaves_it
 T9   wire/flood            test_garbage_after_the_handshake_never_raises_and_never_piles_up
-T10  io/peer_transport     test_strangers_and_stations_are_refused_before_anything_is_read
+T10  io/peer_admission     test_strangers_and_stations_are_refused_before_anything_is_read
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from sroamd.sim import scale
+from sroamd.sim import scale, scale_table
 from sroamd.sim.preload import Population, data_of, informed, started
 from sroamd.sim.topologies import TOPOLOGIES, hops
 from sroamd.wire.datum import association_key
@@ -57,6 +57,6 @@ def test_topologies_tie_no_pair_twice_and_leave_nobody_out(topology: str, nodes:
 
 def test_table_is_markdown_and_says_what_was_measured() -> None:
     lines: list[str] = []
-    scale.show([scale.measure(PLAN)], lines.append)
+    scale_table.show([scale.measure(PLAN)], lines.append)
     assert lines[2].startswith("| star | 20 | 37 | 2 |")
-    assert {line.count("|") for line in lines[:3]} == {len(scale.COLUMNS) + len(scale.COSTS) + 1}
+    assert {line.count("|") for line in lines[:3]} == {len(scale_table.COLUMNS) + len(scale_table.COSTS) + 1}

@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 from multiprocessing import Pool
 
-from sroamd.sim import partitions, scale
+from sroamd.sim import partitions, scale, scale_table
 from sroamd.sim.mixed import mixed_of_seed, run_mixed
 from sroamd.sim.run import Result, run
 from sroamd.sim.seeds import of_seed
@@ -69,7 +69,7 @@ def _scale(topologies: Sequence[str], full: bool, nodes: int | None) -> int:
         plans = [replace(plan, nodes=nodes) for plan in plans]
     with Pool(1, maxtasksperchild=1) as pool:
         results = pool.map(scale.measure, plans, chunksize=1)
-    scale.show(results, print)
+    scale_table.show(results, print)
     return 0 if all(result.well for result in results) else 1
 
 
