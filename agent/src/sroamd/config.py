@@ -48,12 +48,15 @@ class InterfaceConfig:
 class FloodConfig:
     """`listen` and `peers` are (address, port). `allow`: whence peers may connect, beside the configured ones.
 
-    `hello_interval` in seconds: no file sets it, all nodes must agree; it makes the simulator's quiet hours cheap.
+    `leaf`: the peers flood with one another, and all say the same, so what one says is passed on to another only if
+    that one has not said it either after a while. `hello_interval` in seconds: no file sets it, all nodes must agree;
+    it makes the simulator's quiet hours cheap.
     """
 
     listen: tuple[str, int] | None = None
     peers: tuple[tuple[str, int], ...] = ()
     allow: tuple[IpNetwork, ...] = ()
+    leaf: bool = False
     hello_interval: float = constants.HELLO_INTERVAL
 
     @property

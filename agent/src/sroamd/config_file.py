@@ -60,6 +60,7 @@ _READERS: Mapping[type, Readers] = {
         "listen": values.listen_endpoint,
         "peers": values.many(values.peer_endpoint, "address:port"),
         "allow": values.many(values.any_network, "prefixes"),
+        "leaf": values.boolean,
     },
     ControlConfig: {"socket": values.socket_path},
     Dhcp4Config: {

@@ -137,6 +137,7 @@ HELLO_WAIT = 0.5  # a node of ours says Hello at once, so who has said nothing b
 # served. The next batch waits until the peer has taken the last.
 DUMP_BATCH = 200
 PEER_READ_SIZE = 2048
+RELAY_WAIT = 0.2  # s: what one peer of a leaf says another has said by then, too, unless the two do not hear each other
 DUMP_LIST_MAX = 2000  # data that are listed at once for a dump; a larger table is walked over, bucket by bucket
 
 # Comparing databases with a peer (docs/protocol.md)
@@ -165,7 +166,7 @@ REDIAL_LATER = 60.0  # before a target is dialled again that has turned out to b
 # then, at once: nobody waits for this.
 REDIAL_SUPERFLUOUS = 3600.0
 TWIN_MEMORY = 300.0  # so long an operator is told of another node with the same id, after it was last met
-PEERS_MAX = 64
+PEERS_MAX = 512  # accepted: a flooding server has every access point of the fleet
 HANDSHAKE_TIMEOUT = 5.0
 # Octets that a peer may say: at once a dump of a full table, in the long run 10,000 updates a second, more than 1,000
 # nodes make with 100 roams a second. What is beyond waits in the kernels. C daemons in a ring of four can flood one tie

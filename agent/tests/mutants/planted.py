@@ -510,6 +510,30 @@ BUGS = (
     ),
     # -- peers
     Bug(
+        "leaf-passes-on-at-once",
+        "in a star every server hears of every change from every access point",
+        "core/peering.py",
+        "if origin is not None and self._state.config.flood.leaf:",
+        "if False:",
+        ("core/test_relays.py",),
+    ),
+    Bug(
+        "leaf-is-deaf-to-what-is-known",
+        "a leaf tells its peers what they have said themselves, only later",
+        "core/merging.py",
+        "                self._peering.said_same(peer_id, update.key)\n",
+        "                pass\n",
+        ("core/test_relays.py",),
+    ),
+    Bug(
+        "leaf-passes-nothing-on",
+        "servers that do not hear each other are not joined by the access points that hear both",
+        "core/peering.py",
+        "                if peer_id not in known:\n",
+        "                if False:\n",
+        ("core/test_relays.py",),
+    ),
+    Bug(
         "no-dump",
         "a peer that connects is not told what there is",
         "core/peering.py",

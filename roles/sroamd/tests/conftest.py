@@ -25,6 +25,7 @@ HOST: dict[str, Any] = {
     # The two defaults that need the role's own filters.
     "sroamd_ipv4_gateway": "192.0.2.1",
     "sroamd_flood_peers": ["[fd00:255::2]:4444"],
+    "groups": {"sroamd_aps": ["ap1"]},
     "sroamd_router_ipv4": "10.255.0.1",
     "sroamd_router_ipv6": "fd00:255::1",
     "sroamd_backbone_interfaces": ["bb0"],

@@ -30,6 +30,12 @@ def hostapd(render: Render, **variables: Any) -> dict[str, str]:
     return settings(render("hostapd.conf.j2", **{**defaults, **variables}))
 
 
+@pytest.mark.parametrize(("servers", "leaf"), [(["srv1", "srv2"], "true"), (["ap1"], "false")])
+def test_access_points_with_servers_are_leaves_of_the_flooding(render: Render, servers: list[str], leaf: str) -> None:
+    groups = {"sroamd_aps": ["ap1"], "sroamd_servers": servers}
+    assert f"leaf = {leaf}\n" in render("sroamd.toml.j2", groups=groups)
+
+
 def test_the_agent_understands_its_configuration(render: Render) -> None:
     text = render("sroamd.toml.j2", sroamd_nameservers=["192.0.2.53"], sroamd_dhcp_exclude=["192.0.2.240/28"])
     config = config_file.parse(text, "sroamd.toml")
@@ -39,6 +45,7 @@ def test_the_agent_understands_its_configuration(render: Render) -> None:
     assert config.flood.listen == ("::", 4444)
     assert config.flood.peers == (("fd00:255::2", 4444),)
     assert IPv6Network("fd00:255::/64") in config.flood.allow
+    assert not config.flood.leaf
     assert config.babel.interfaces == ("bb0",)
     assert config.routes.direct
     assert (config.dhcp4.lease_time, config.dhcp4.netmask, config.ra.mtu) == (1800, "host", 1500)

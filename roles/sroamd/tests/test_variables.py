@@ -83,7 +83,7 @@ def test_the_defaults_of_the_fleet_check_are_those_of_the_role(fleet: ModuleType
     assert "sroamd_first_address" in DEFAULTS["sroamd_ipv4_gateway"]
     templated = {name for name, value in DEFAULTS.items() if "{{" in str(value)}
     judged = {"sroamd_node_name", "sroamd_interfaces", "sroamd_ipv4_gateway"}
-    not_judged = {"sroamd_flood_address", "sroamd_flood_peers", "sroamd_flood_allow"}
+    not_judged = {"sroamd_flood_address", "sroamd_flood_peers", "sroamd_flood_allow", "sroamd_flood_leaf"}
     assert templated == judged | not_judged | {"sroamd_agent_source", "sroamd_wheelhouse"}
 
 

@@ -15,6 +15,7 @@ class Job(IntEnum):
     EXPIRE = auto()  # subject: key of a datum
     REFRESH_CLAIM = auto()  # station
     REFRESH_NODE = auto()  # None
+    RELAY = auto()  # None
     PING = auto()  # station
     CLAIM = auto()  # station: a claim or a withdrawal that had to wait
     CONFLICT = auto()  # station

@@ -48,7 +48,7 @@ class Merging:
         outcome = self._database.merge(update, turn.now)
         match outcome:
             case Same():
-                pass
+                self._peering.said_same(peer_id, update.key)
             case Refused():
                 if outcome is MALFORMED:
                     self._peering.said_malformed(turn, peer_id)

@@ -235,6 +235,8 @@ class Node:
                 self.peering.hello_due(turn, peer)
             case None if entry.job is Job.REFRESH_NODE:
                 self.own_record.refresh_due(turn)
+            case None if entry.job is Job.RELAY:
+                self.peering.relay_due(turn)
             case None if entry.job is Job.DIRECT:
                 self.routes.direct.slice_due(turn)
             case None:

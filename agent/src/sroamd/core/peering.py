@@ -12,6 +12,7 @@ from sroamd.core.database import Datum
 from sroamd.core.effects import ClosePeer, Level, SendHello, SendSummaries, SendUpdates
 from sroamd.core.events import PeerId
 from sroamd.core.peer import Comparison, Peer
+from sroamd.core.relays import Relays
 from sroamd.core.repair import Repair
 from sroamd.core.turn import State, Turn
 from sroamd.rate import TokenBucket
@@ -23,6 +24,7 @@ class Peering:
     def __init__(self, state: State) -> None:
         self._state = state
         self._repair = Repair(state)
+        self._relays = Relays(state)
         self.peers: dict[PeerId, Peer] = {}
         self._concerned: dict[PeerId, Peer] = {}  # who may have to be told something, though nothing has changed
         self._twin: tuple[str, float] | None = None
@@ -85,6 +87,10 @@ class Peering:
         """It told us something new, so what our databases differ in may be on its way."""
         self.peers[peer_id].comparison.quiet = 0
 
+    def said_same(self, peer_id: PeerId, key: bytes) -> None:
+        """The version that is held."""
+        self._relays.known(key, peer_id, len(self.peers))
+
     def said_hello(self, turn: Turn, peer_id: PeerId, hello: Hello) -> None:
         peer = self.heard(turn, peer_id)
         if peer is None:
@@ -137,19 +143,35 @@ class Peering:
     def flush(self, turn: Turn) -> None:
         """Tell every peer that can take it what has changed, what it is owed, and what there is to compare."""
         for key, origin in turn.changed.items():
-            for peer_id, peer in self.peers.items():
-                if peer_id != origin:
-                    peer.outbox.add(key)
-                else:
-                    peer.outbox.drop(key)
+            self._tell(turn, key, origin)
         for peer_id, key in turn.owed:
             if peer_id in self.peers:
                 self.peers[peer_id].outbox.add(key)
+                self.said_same(peer_id, key)
         concerned, self._concerned = self.peers if turn.changed else self._concerned, {}
         updates: dict[bytes, Update | None] = {}
         for peer_id, peer in concerned.items():
             if peer.has_mail and not peer.blocked and peer_id in self.peers:
                 self._send(turn, peer_id, peer, updates)
+
+    def relay_due(self, turn: Turn) -> None:
+        """Who has not said by now what others have is told."""
+        for key, known in self._relays.due(turn.now).items():
+            for peer_id, peer in self.peers.items():
+                if peer_id not in known:
+                    peer.outbox.add(key)
+                    self._concerned[peer_id] = peer
+
+    def _tell(self, turn: Turn, key: bytes, origin: PeerId | None) -> None:
+        """What has changed, to all but who has said it; a leaf waits with what is not its own."""
+        if origin is not None and self._state.config.flood.leaf:
+            self._relays.wait(key, origin, turn.now)
+        else:
+            self._relays.forget(key)
+            for peer in self.peers.values():
+                peer.outbox.add(key)
+        if origin is not None and origin in self.peers:
+            self.peers[origin].outbox.drop(key)
 
     def _send(self, turn: Turn, peer_id: PeerId, peer: Peer, updates: dict[bytes, Update | None]) -> None:
         """One batch of each kind. `updates`: those made in this turn already."""

@@ -11,7 +11,7 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network
 from random import Random
 
 from sroamd.addresses import Mac, NodeId
-from sroamd.config import Config, InterfaceConfig, NetworkConfig, NodeConfig
+from sroamd.config import Config, FloodConfig, InterfaceConfig, NetworkConfig, NodeConfig
 from sroamd.constants import ASSOCIATION_LIFE, DUMP_BATCH, LEASE_LIFE_MAX, NODE_LIFE
 from sroamd.core.database import Database
 from sroamd.core.events import (
@@ -43,6 +43,11 @@ class Population:
     stations: int
     movers: int
 
+    @property
+    def servers(self) -> int:
+        """The others, with which all flood."""
+        return self.nodes - self.access_points
+
     def at_first(self, number: int) -> int:
         """The access point of a station."""
         return number % self.access_points
@@ -58,7 +63,8 @@ def mac_of(station: int) -> Mac:
 
 def config_of(node: int, population: Population) -> Config:
     interfaces = (InterfaceConfig(INTERFACE),) if node < population.access_points else ()
-    return Config(NodeConfig(f"node{node}"), NETWORK, interfaces)
+    leaf = population.servers > 0 and bool(interfaces)
+    return Config(NodeConfig(f"node{node}"), NETWORK, interfaces, flood=FloodConfig(leaf=leaf))
 
 
 def data_of(population: Population) -> list[Update]:

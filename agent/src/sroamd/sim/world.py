@@ -73,6 +73,7 @@ class World:
             flood=FloodConfig(
                 listen=("::", 4444),
                 peers=tuple((f"10.255.0.{peer + 1}", 4444) for peer in dials),
+                leaf=scenario.servers > 0 and has_radio,
                 hello_interval=scenario.hello_interval,
             ),
             dhcp4=Dhcp4Config(lease_time=scenario.lease_time),
