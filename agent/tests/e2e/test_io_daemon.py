@@ -213,6 +213,29 @@ def test_routes_go_at_the_stop_where_that_is_wanted(access_point: AccessPoint) -
     run(access_point, story)
 
 
+def test_start_removes_direct_routes_of_an_earlier_daemon_and_keeps_those_of_its_stations(
+    access_point: AccessPoint,
+) -> None:
+    """Where nobody has done it when that one died."""
+    ap = access_point.ap
+    access_point.sta.ip("link set sta0 up")  # without a carrier there is no nexthop object
+    ap.ip("nexthop add id 1191182336 via inet6 fe80::3 dev wlan0 proto 47")
+    ap.ip("route add 192.0.2.98 nhid 1191182336 proto 47 metric 64")
+    ap.ip("-6 route add 2001:db8:44:98::/64 via fe80::3 dev wlan0 proto 47 metric 64")
+    ap.ip("route add 192.0.2.99 dev wlan0 proto 44 metric 64")
+
+    async def story(hostapd: FakeHostapd) -> None:
+        with access_point.daemon() as process:
+            await access_point.ready()
+            assert access_point.routes() == {"192.0.2.99": ("44", "wlan0")}
+            assert ap.ip("nexthop show") == ""
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(PATIENCE) == 0
+        assert access_point.routes() == {"192.0.2.99": ("44", "wlan0")}
+
+    run(access_point, story)
+
+
 def test_stolen_route_is_put_back(access_point: AccessPoint) -> None:
     async def story(hostapd: FakeHostapd) -> None:
         hostapd.stations[STATION] = True
