@@ -1,10 +1,11 @@
 """Compare this host with what the role has made of it; one line per difference, exit status 1 if there is any.
 
     check_node.py '{"services": [NAME...], "stations": [INTERFACE...], "gateways": [ADDRESS/LENGTH...],
-                    "routers": [ADDRESS...]}'
+                    "routers": [ADDRESS...], "direct": "on"|"off", "uplinks": [INTERFACE...]}'
 
 `gateways` are the only addresses that a station interface has. `routers` are the other nodes' own addresses, to each of
-which Babel has a route in the kernel.
+which Babel has a route in the kernel. `direct`: whether there are to be routes to the stations of other nodes. If there
+are `uplinks`, there is a default route by way of one of them.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from typing import Any
 
 FORWARDING = ("net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding")
 HOSTAPD_SOCKETS = Path("/run/hostapd")
+SROAMCTL = "/usr/local/bin/sroamctl"
+DIRECT = "47"  # the kernel's protocol number of direct routes
+IN_MOTION = 10  # direct routes that may come or go while they are counted, or a tenth of all
 
 
 def run(*command: str) -> str:
@@ -60,17 +64,42 @@ def babel_routes(routers: Iterable[str]) -> Iterator[str]:
         yield f"Babel has no route to {missing}; do the backbone interfaces of the two hosts see each other?"
 
 
+def direct_routes(switch: str) -> Iterator[str]:
+    """The kernel drops a direct route with its nexthop object, so each that is there has one; there may be 60,000."""
+    objects = ip("nexthop", "show", "protocol", DIRECT)
+    listings = [run("ip", version, "route", "show", "table", "all", "proto", DIRECT) for version in ("-4", "-6")]
+    routes = sum(listing.count("\n") for listing in listings)
+    if switch == "off":
+        if objects or routes:
+            yield f"direct routes are off, and there are {routes}, by {len(objects)} nexthop objects; restart sroamd"
+        return
+    for each in objects:
+        if {"dead", "linkdown"} & set(each.get("flags", [])):
+            yield f"direct routes by way of {each['gateway']} lead to {each['dev']}, which has no carrier"
+    told = json.loads(run(SROAMCTL, "--json", "status") or "{}").get("direct_routes", routes)
+    if abs(routes - told) > max(IN_MOTION, told // 10):
+        yield f"the agent knows of {told} direct routes, and the kernel has {routes}; see sroamctl check"
+
+
+def default_route(uplinks: list[str]) -> Iterator[str]:
+    found = [ip(version, "route", "show", "default", "dev", uplink) for uplink in uplinks for version in ("-4", "-6")]
+    if uplinks and not any(found):
+        yield f"no default route leads to the uplink ({', '.join(uplinks)}), so none is announced to the others"
+
+
 def forwarding() -> Iterator[str]:
     for key in FORWARDING:
         if Path("/proc/sys", key).read_text().strip() != "1":
             yield f"{key.replace('/', '.')} is off; something else on this host sets it"
 
 
-def differences(expected: dict[str, list[str]]) -> Iterator[str]:
+def differences(expected: dict[str, Any]) -> Iterator[str]:
     yield from services(expected["services"])
     for interface in expected["stations"]:
         yield from station_addresses(interface, expected["gateways"])
     yield from babel_routes(expected["routers"])
+    yield from direct_routes(expected["direct"])
+    yield from default_route(expected["uplinks"])
     yield from forwarding()
 
 

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-HEADER = ("HOST", "HEALTH", "VERSION", "STATIONS", "PEERS", "RECORDS", "DIGEST")
+HEADER = ("HOST", "HEALTH", "VERSION", "STATIONS", "DIRECT", "PEERS", "RECORDS", "DIGEST")
 
 
 def answer(variables: Mapping[str, Any]) -> dict[str, Any] | str:
@@ -39,6 +39,7 @@ def table(hostvars: Mapping[str, Mapping[str, Any]], hosts: Sequence[str]) -> li
                 "ok" if status["healthy"] else "not well",
                 status["node"]["version"],
                 str(status["stations"]),
+                str(status.get("direct_routes", "-")),  # releases before direct routes
                 f"{status['peers']} ({status['peers_configured']} dialled)",
                 str(status["records"]),
                 status["digest"],

@@ -15,7 +15,13 @@ EXPECTED = {
     "stations": ["wlan0"],
     "gateways": ["192.0.2.1/32", "fe80::1/64"],
     "routers": ["10.255.0.2", "fd00:255::2"],
+    "direct": "on",
+    "uplinks": ["eth0"],
 }
+BY_OBJECT = {"id": 1191182336, "gateway": "10.255.0.2", "dev": "bb0", "protocol": "47", "flags": ["onlink"]}
+SHOW_OBJECTS = "ip -json nexthop show protocol 47"
+SHOW_ROUTES = "ip -4 route show table all proto 47"
+STATUS = "/usr/local/bin/sroamctl --json status"
 
 
 def address(local: str, length: int, **more: Any) -> dict[str, Any]:
@@ -30,6 +36,12 @@ def host(check_node: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
         "ip -json address show dev wlan0": [{"addr_info": [address("192.0.2.1", 32), address("fe80::1", 64)]}],
         "ip -json -4 route show proto babel": [{"dst": "10.255.0.2"}, {"dst": "198.51.100.0/24"}],
         "ip -json -6 route show proto babel": [{"dst": "fd00:255::2"}],
+        SHOW_OBJECTS: [BY_OBJECT],
+        SHOW_ROUTES: "192.0.2.7 nhid 1191182336 via 10.255.0.2 dev bb0 metric 64 onlink \n",
+        "ip -6 route show table all proto 47": "",
+        STATUS: {"direct_routes": 2},
+        "ip -json -4 route show default dev eth0": [],
+        "ip -json -6 route show default dev eth0": [{"dst": "default", "gateway": "fe80::9"}],
     }
 
     def run(*command: str) -> str:
@@ -76,3 +88,42 @@ def test_an_interface_that_hostapd_does_not_serve_is_named(
 ) -> None:
     (tmp_path / "wlan0").unlink()
     assert list(check_node.differences(EXPECTED)) == ["hostapd does not serve wlan0"]
+
+
+def test_direct_routes_that_the_kernel_does_not_have_are_missed(check_node: ModuleType, host: dict[str, Any]) -> None:
+    host[STATUS] = {"direct_routes": 400}
+    host[SHOW_ROUTES] *= 350
+    assert list(check_node.differences(EXPECTED)) == [
+        "the agent knows of 400 direct routes, and the kernel has 350; see sroamctl check"
+    ]
+    host[SHOW_ROUTES] = host[SHOW_ROUTES] + "192.0.2.8 nhid 1191182336 via 10.255.0.2 dev bb0 metric 64 onlink \n" * 15
+    assert list(check_node.differences(EXPECTED)) == []  # stations come and go meanwhile
+
+
+def test_an_agent_of_an_earlier_release_tells_of_no_direct_routes(check_node: ModuleType, host: dict[str, Any]) -> None:
+    host[STATUS], host[SHOW_ROUTES] = {"routes": 2}, ""
+    assert list(check_node.differences(EXPECTED)) == []
+
+
+def test_a_nexthop_object_without_a_carrier_is_named(check_node: ModuleType, host: dict[str, Any]) -> None:
+    host[SHOW_OBJECTS] = [{**BY_OBJECT, "flags": ["onlink", "linkdown"]}]
+    assert list(check_node.differences(EXPECTED)) == [
+        "direct routes by way of 10.255.0.2 lead to bb0, which has no carrier"
+    ]
+
+
+def test_direct_routes_that_are_switched_off_are_gone(check_node: ModuleType, host: dict[str, Any]) -> None:
+    off = {**EXPECTED, "direct": "off"}
+    assert list(check_node.differences(off)) == [
+        "direct routes are off, and there are 1, by 1 nexthop objects; restart sroamd"
+    ]
+    host[SHOW_OBJECTS], host[SHOW_ROUTES] = [], ""
+    assert list(check_node.differences(off)) == []
+
+
+def test_a_gateway_without_a_default_route_is_named(check_node: ModuleType, host: dict[str, Any]) -> None:
+    host["ip -json -6 route show default dev eth0"] = []
+    assert list(check_node.differences(EXPECTED)) == [
+        "no default route leads to the uplink (eth0), so none is announced to the others"
+    ]
+    assert list(check_node.differences({**EXPECTED, "uplinks": []})) == []

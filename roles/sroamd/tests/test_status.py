@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import Any
 
 
-def node(digest: str = "63c942e2", problems: tuple[str, ...] = ()) -> dict[str, Any]:
+def node(digest: str = "63c942e2", problems: tuple[str, ...] = (), direct: int | None = 60) -> dict[str, Any]:
     said = {
         "node": {"name": "ap1", "id": "02:00:00:ff:fe:00:00:01", "version": "0.1.0"},
         "healthy": not problems,
@@ -18,6 +18,7 @@ def node(digest: str = "63c942e2", problems: tuple[str, ...] = ()) -> dict[str, 
         "records": 40,
         "digest": digest,
         "routes": 24,
+        **({} if direct is None else {"direct_routes": direct}),
     }
     return {"__sroamd_status": {"stdout": json.dumps(said), "stderr": "", "rc": 0}}
 
@@ -27,11 +28,11 @@ UNREACHABLE = {"__sroamd_status": {"unreachable": True, "msg": "no route to host
 
 
 def test_a_fleet_that_is_well(status: ModuleType) -> None:
-    fleet = {"ap1": node(), "flood1": node()}
+    fleet = {"ap1": node(), "flood1": node(direct=None)}  # the second is of a release that had no direct routes
     assert status.table(fleet, ["ap1", "flood1"]) == [
-        "HOST    HEALTH  VERSION  STATIONS  PEERS          RECORDS  DIGEST",
-        "ap1     ok      0.1.0    12        2 (1 dialled)  40       63c942e2",
-        "flood1  ok      0.1.0    12        2 (1 dialled)  40       63c942e2",
+        "HOST    HEALTH  VERSION  STATIONS  DIRECT  PEERS          RECORDS  DIGEST",
+        "ap1     ok      0.1.0    12        60      2 (1 dialled)  40       63c942e2",
+        "flood1  ok      0.1.0    12        -       2 (1 dialled)  40       63c942e2",
     ]
     assert status.problems(fleet, ["ap1", "flood1"]) == []
 
