@@ -36,12 +36,12 @@ def groups() -> dict[str, list[str]]:
     return {name: list(group["hosts"]) for name, group in children.items()}
 
 
-def test_it_has_three_access_points_and_a_flooding_server() -> None:
-    assert groups() == {"sroamd_aps": ["ap1", "ap2", "ap3"], "sroamd_servers": ["flood1"]}
+def test_it_has_three_access_points_and_a_gateway() -> None:
+    assert groups() == {"sroamd_aps": ["ap1", "ap2", "ap3"], "sroamd_servers": ["gw1"]}
 
 
 def test_ansible_knows_how_to_reach_each_host(hosts: dict[str, dict[str, Any]]) -> None:
-    assert sorted(hosts) == ["ap1", "ap2", "ap3", "flood1"]
+    assert sorted(hosts) == ["ap1", "ap2", "ap3", "gw1"]
     assert len({variables["ansible_host"] for variables in hosts.values()}) == 4
 
 

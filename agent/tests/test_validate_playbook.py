@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -54,6 +55,26 @@ def test_validate_says_what_is_wrong(tmp_path: Path, change: tuple[str, str], se
     status, output = play(tmp_path, broken(change), "validate.yml")
     assert status != 0
     assert sentence in output
+
+
+def by_number(inventory: str) -> str:
+    """As roles/sroamd/README.md proposes for a large fleet: a number for each host, and the addresses written once."""
+    pair = r"sroamd_router_ipv4: 10\.255\.0\.(\d+)\n *sroamd_router_ipv6: fd00:255::\1\n"
+    numbered, hosts = re.subn(pair, r"number: \1\n", inventory)
+    assert hosts == 4
+    both = 'sroamd_router_ipv4: "10.255.0.{{ number }}"\n    sroamd_router_ipv6: "fd00:255::{{ number }}"\n    '
+    return numbered.replace("sroamd_router_ipv4_prefix:", f"{both}sroamd_router_ipv4_prefix:", 1)
+
+
+def test_router_addresses_may_follow_from_a_number(tmp_path: Path) -> None:
+    status, output = play(tmp_path, by_number(EXAMPLE), "validate.yml")
+    assert status == 0, output
+
+
+def test_a_number_that_two_hosts_have_is_found(tmp_path: Path) -> None:
+    status, output = play(tmp_path, by_number(EXAMPLE).replace("number: 3", "number: 1"), "validate.yml")
+    assert status != 0
+    assert "ap3: sroamd_router_ipv4 is 10.255.0.1, which ap1 has too; each host needs its own" in output
 
 
 def test_site_stops_before_it_contacts_a_host(tmp_path: Path) -> None:
