@@ -1,11 +1,12 @@
 """Compare this host with what the role has made of it; one line per difference, exit status 1 if there is any.
 
     check_node.py '{"services": [NAME...], "stations": [INTERFACE...], "gateways": [ADDRESS/LENGTH...],
-                    "routers": [ADDRESS...], "direct": "on"|"off", "uplinks": [INTERFACE...]}'
+                    "routers": [ADDRESS...], "direct": "on"|"off"|"only", "uplinks": [INTERFACE...]}'
 
 `gateways` are the only addresses that a station interface has. `routers` are the other nodes' own addresses, to each of
-which Babel has a route in the kernel. `direct`: whether there are to be routes to the stations of other nodes. If there
-are `uplinks`, there is a default route by way of one of them.
+which Babel has a route in the kernel. `direct`: whether there are to be routes to the stations of other nodes, or even
+no others, and so a way to each of the routers. If there are `uplinks`, there is a default route by way of one of them.
+What is not named is not looked at.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def ip(*arguments: str) -> list[dict[str, Any]]:
 
 
 def services(names: list[str]) -> Iterator[str]:
-    states = run("systemctl", "is-active", *names).split()
+    states = run("systemctl", "is-active", *names).split() if names else []
     for name, state in zip(names, states, strict=True):
         if state != "active":
             yield f"{name} is {state}; see journalctl --unit {name}"
@@ -64,7 +65,7 @@ def babel_routes(routers: Iterable[str]) -> Iterator[str]:
         yield f"Babel has no route to {missing}; do the backbone interfaces of the two hosts see each other?"
 
 
-def direct_routes(switch: str) -> Iterator[str]:
+def direct_routes(switch: str, routers: list[str]) -> Iterator[str]:
     """The kernel drops a direct route with its nexthop object, so each that is there has one; there may be 60,000."""
     objects = ip("nexthop", "show", "protocol", DIRECT)
     listings = [run("ip", version, "route", "show", "table", "all", "proto", DIRECT) for version in ("-4", "-6")]
@@ -73,6 +74,11 @@ def direct_routes(switch: str) -> Iterator[str]:
         if objects or routes:
             yield f"direct routes are off, and there are {routes}, by {len(objects)} nexthop objects; restart sroamd"
         return
+    if switch == "only" and len(objects) < 2 * len(routers):  # one for each IP version
+        yield (
+            f"direct routes alone lead to the stations, and of {2 * len(routers)} ways to the other hosts there are "
+            f"{len(objects)}; is each up, does it make direct routes, and every router on the way, too?"
+        )
     for each in objects:
         if {"dead", "linkdown"} & set(each.get("flags", [])):
             yield f"direct routes by way of {each['gateway']} lead to {each['dev']}, which has no carrier"
@@ -94,12 +100,13 @@ def forwarding() -> Iterator[str]:
 
 
 def differences(expected: dict[str, Any]) -> Iterator[str]:
-    yield from services(expected["services"])
-    for interface in expected["stations"]:
+    routers = expected.get("routers", [])
+    yield from services(expected.get("services", []))
+    for interface in expected.get("stations", []):
         yield from station_addresses(interface, expected["gateways"])
-    yield from babel_routes(expected["routers"])
-    yield from direct_routes(expected["direct"])
-    yield from default_route(expected["uplinks"])
+    yield from babel_routes(routers)
+    yield from direct_routes(expected["direct"], routers)
+    yield from default_route(expected.get("uplinks", []))
     yield from forwarding()
 
 

@@ -19,7 +19,7 @@ HOST: dict[str, Any] = {
     "inventory_hostname": "ap1",
     "group_names": ["sroamd_aps"],
     "ansible_managed": "Ansible managed",
-    "ansible_facts": {"distribution": "Debian", "distribution_major_version": "12", "python_version": "3.11.2"},
+    "ansible_facts": {"distribution": "Debian", "distribution_version": "12.11", "python_version": "3.11.2"},
     "sroamd_ipv4_prefix": "192.0.2.0/24",
     "sroamd_ipv6_prefix": "2001:db8:44::/48",
     # The two defaults that need the role's own filters.

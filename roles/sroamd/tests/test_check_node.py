@@ -127,3 +127,15 @@ def test_a_gateway_without_a_default_route_is_named(check_node: ModuleType, host
         "no default route leads to the uplink (eth0), so none is announced to the others"
     ]
     assert list(check_node.differences({**EXPECTED, "uplinks": []})) == []
+
+
+def test_where_only_direct_routes_lead_to_stations_there_is_a_way_to_every_router(
+    check_node: ModuleType, host: dict[str, Any]
+) -> None:
+    only = {"routers": EXPECTED["routers"], "direct": "only"}
+    assert list(check_node.differences(only)) == [
+        "direct routes alone lead to the stations, and of 4 ways to the other hosts there are 1; "
+        "is each up, does it make direct routes, and every router on the way, too?"
+    ]
+    host[SHOW_OBJECTS] = [BY_OBJECT] * 4
+    assert list(check_node.differences(only)) == []

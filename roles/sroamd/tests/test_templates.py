@@ -222,6 +222,17 @@ def test_stations_never_reach_the_flooding_port(render: Render) -> None:
 
 
 @pytest.mark.parametrize(
+    ("distribution", "version", "has_switch"),
+    [("Debian", "12.11", False), ("Debian", "13.1", True), ("Ubuntu", "24.04", False), ("Ubuntu", "25.10", True)],
+)
+def test_a_networkd_that_manages_nexthop_objects_leaves_those_of_others(
+    render: Render, distribution: str, version: str, has_switch: bool
+) -> None:
+    text = render("networkd.conf.j2", ansible_facts={"distribution": distribution, "distribution_version": version})
+    assert ("ManageForeignNextHops=no" in text) == has_switch
+
+
+@pytest.mark.parametrize(
     "unit", ["sroamd.service.j2", "babeld.service.j2", "sroamd-firewall.service.j2", "sroamd-gateway.service.j2"]
 )
 def test_units_have_their_three_sections(render: Render, unit: str) -> None:
