@@ -15,6 +15,7 @@ def announced(lab: Lab, number: int = 1) -> tuple[int, int]:
 
 
 @pytest.mark.spec("RFC 5227", "2.3")
+@pytest.mark.conformance("r5227_23_ann")
 def test_r5227_23_ann_at_once_and_at_10_50_and_200_ms() -> None:
     lab = Lab()
     lab.join(1, ALICE)
@@ -24,6 +25,7 @@ def test_r5227_23_ann_at_once_and_at_10_50_and_200_ms() -> None:
 
 
 @pytest.mark.spec("RFC 4861", "7.2.6")
+@pytest.mark.conformance("r4861_726_na")
 def test_r4861_726_na_and_arp_go_to_the_station_alone_with_the_gateways_addresses() -> None:
     lab = Lab(interfaces=("wlan0", "wlan1"))
     lab.join(1, ALICE, "wlan1")

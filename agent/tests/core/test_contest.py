@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from ipaddress import IPv4Address
 
+import pytest
+
 from sroamd import constants
 from sroamd.config import FloodConfig
 from sroamd.core import effects as do
@@ -131,6 +133,7 @@ def test_newcomer_that_never_finds_its_peers_serves_all_the_same() -> None:
     assert len(lab[2].all(do.SendRouterAdvertisement)) >= 1
 
 
+@pytest.mark.conformance("r2131_432_renew_afterloss")
 def test_r2131_432_renew_afterloss_request_for_what_is_not_known_yet_is_met_with_silence() -> None:
     lab = newcomer()
     assert lab.dhcp(2, select(LARGER, FREE)) == lab.dhcp(2, renew(LARGER, FREE)) == []

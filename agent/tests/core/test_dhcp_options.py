@@ -32,6 +32,7 @@ def offer_and_ack(lab: Lab, options: dict[int, bytes] | None = None, **fields: o
 
 
 @pytest.mark.spec("RFC 2131", "4.3.1")
+@pytest.mark.conformance("r2131_t3_fields", "r2132_97_sid")
 def test_r2131_t3_offer_and_ack_carry_these_options_and_no_others() -> None:
     for sent in offer_and_ack(lab_with_alice(), {55: bytes((1, 3, 6, 12, 15, 50, 55, 57, 60, 255)), 57: b"\x05\xdc"}):
         options = sent.message.options
@@ -41,6 +42,7 @@ def test_r2131_t3_offer_and_ack_carry_these_options_and_no_others() -> None:
 
 
 @pytest.mark.spec("RFC 3442", "")
+@pytest.mark.conformance("r3442_121")
 def test_r3442_121_host_netmask_has_the_gateways_own_route_first() -> None:
     for sent in offer_and_ack(lab_with_alice(netmask="host")):
         assert sent.message.options[1] == bytes((255, 255, 255, 255))
@@ -54,6 +56,7 @@ def test_prefix_netmask_has_the_default_route_only() -> None:
 
 
 @pytest.mark.spec("RFC 2132", "9.8")
+@pytest.mark.conformance("r2132_98_prl")
 def test_r2132_98_prl_sets_the_order() -> None:
     for sent in offer_and_ack(lab_with_alice(), {55: bytes((1, 121, 6, 3, 15))}):
         assert [code for code in sent.message.options if code in (1, 3, 6, 121)] == [1, 121, 6, 3]
@@ -69,6 +72,7 @@ def test_r2132_33_subnet_mask_stands_before_the_router(wanted: bytes) -> None:
 
 
 @pytest.mark.spec("RFC 6842", "3")
+@pytest.mark.conformance("r6842_3_echo")
 def test_r6842_3_client_id_is_echoed_in_every_reply_also_nak() -> None:
     lab = lab_with_alice()
     sent = offer_and_ack(lab, {61: CLIENT_ID})
@@ -85,6 +89,7 @@ def test_without_client_id_none_is_made_up() -> None:
 
 
 @pytest.mark.spec("RFC 2131", "4.3.1")
+@pytest.mark.conformance("r2131_t3_fields", "r2132_97_sid")
 def test_r2131_t3_nak_has_no_lease_and_no_address() -> None:
     lab = lab_with_alice()
     (nak,) = lab.dhcp(1, init_reboot(ALICE, IPv4Address("198.51.100.7")))
@@ -94,6 +99,7 @@ def test_r2131_t3_nak_has_no_lease_and_no_address() -> None:
 
 
 @pytest.mark.spec("RFC 2131", "4.3.1")
+@pytest.mark.conformance("r2131_31_xid")
 def test_r2131_31_xid_flags_and_chaddr_are_copied() -> None:
     for sent in offer_and_ack(lab_with_alice(), broadcast=True):
         message = sent.message
@@ -102,6 +108,7 @@ def test_r2131_31_xid_flags_and_chaddr_are_copied() -> None:
 
 
 @pytest.mark.spec("RFC 2131", "4.1")
+@pytest.mark.conformance("r2131_41_bcast", "r2131_41_srcport", "r2131_432_nak_bcast")
 def test_r2131_41_bcast_replies_go_where_the_client_can_hear_them() -> None:
     lab = lab_with_alice()
     everybody = IPv4Address("255.255.255.255")
@@ -121,6 +128,7 @@ def test_r2131_41_bcast_replies_go_where_the_client_can_hear_them() -> None:
 
 
 @pytest.mark.spec("RFC 2132", "9.10")
+@pytest.mark.conformance("r2132_910_max")
 def test_r2132_910_reply_fits_what_the_client_takes() -> None:
     lab = lab_with_alice()
     (small,) = lab.dhcp(1, discover(ALICE))

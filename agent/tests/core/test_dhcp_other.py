@@ -23,6 +23,7 @@ FREE = IPv4Address("192.0.2.200")
 
 
 @pytest.mark.spec("RFC 2131", "4.3.3")
+@pytest.mark.conformance("r2131_433_decline")
 def test_r2131_433_decline_quarantines_and_tells_the_operator() -> None:
     lab = Lab(2)
     lab.join(1, ALICE)
@@ -40,6 +41,7 @@ def test_r2131_433_decline_quarantines_and_tells_the_operator() -> None:
 
 
 @pytest.mark.spec("RFC 2131", "4.3.3")
+@pytest.mark.conformance("r2131_433_decline")
 def test_r2131_433_decline_of_an_address_that_is_not_bound_to_the_station_is_ignored(lab: Lab) -> None:
     address = lab.lease(1, ALICE)
     lab.dhcp(1, decline(BOB, address))
@@ -51,6 +53,7 @@ def test_r2131_433_decline_of_an_address_that_is_not_bound_to_the_station_is_ign
     assert counted(lab, "dhcp4.decline-ignored") == 4
 
 
+@pytest.mark.conformance("r2131_433_decline")
 def test_c06_three_declines_an_hour_are_believed(lab: Lab) -> None:
     for _ in range(5):
         (offer,) = lab.dhcp(1, discover(ALICE))
@@ -70,6 +73,7 @@ def test_c06_three_declines_an_hour_are_believed(lab: Lab) -> None:
 
 
 @pytest.mark.spec("RFC 2131", "4.3.4")
+@pytest.mark.conformance("r2131_434_release")
 def test_r2131_434_release_withdraws_the_route_and_remembers_the_address() -> None:
     lab = Lab(2)
     lab.join(1, ALICE)
@@ -112,6 +116,7 @@ def test_c05_release_that_is_not_the_holders_is_ignored(lab: Lab, what: str, sou
 
 
 @pytest.mark.spec("RFC 2131", "4.3.5")
+@pytest.mark.conformance("r2131_435_inform")
 def test_r2131_435_inform_gets_options_and_no_lease(lab: Lab) -> None:
     before = {datum.key: datum for datum in lab[1].node.database}
     lab[1].forget()
@@ -125,6 +130,7 @@ def test_r2131_435_inform_gets_options_and_no_lease(lab: Lab) -> None:
     assert lab[1].all(do.StoreLeases) == []
 
 
+@pytest.mark.conformance("r2131_435_inform")
 def test_r2131_435_inform_without_an_address_is_silence(lab: Lab) -> None:
     assert lab.dhcp(1, dhcp(MessageType.INFORM, ALICE)) == []
     assert counted(lab, "dhcp4.malformed-inform") == 1
@@ -134,6 +140,7 @@ def test_r2131_435_inform_without_an_address_is_silence(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("kind", [kind for kind in MessageType if kind not in (1, 3, 4, 7, 8)])
+@pytest.mark.conformance("r2131_43_other", "r3203_6704")
 def test_r2131_43_other_types_are_silence(lab: Lab, kind: MessageType) -> None:
     assert lab.dhcp(1, dhcp(kind, ALICE, {50: FREE.packed, 54: GATEWAY.packed})) == []
     assert counted(lab, "dhcp4.not-for-a-server") == 1

@@ -24,6 +24,7 @@ FREE = IPv4Address("192.0.2.200")
 
 
 @pytest.mark.spec("RFC 2131", "4.3.2")
+@pytest.mark.conformance("r2131_432_selecting_ok")
 def test_r2131_432_selecting_ok_is_acked_when_on_disk(lab: Lab) -> None:
     lab[1].disk_is_slow = True
     (offer,) = lab.dhcp(1, discover(ALICE))
@@ -65,6 +66,7 @@ def test_disk_that_fails_does_not_stop_the_service_but_is_said(lab: Lab) -> None
 
 
 @pytest.mark.spec("RFC 2131", "4.3.2")
+@pytest.mark.conformance("r2131_432_selecting_other")
 def test_r2131_432_selecting_other_is_silence_and_frees_the_offer(lab: Lab) -> None:
     (offer,) = lab.dhcp(1, discover(ALICE))
     address = offer.message.yiaddr
@@ -75,6 +77,7 @@ def test_r2131_432_selecting_other_is_silence_and_frees_the_offer(lab: Lab) -> N
 
 
 @pytest.mark.spec("RFC 2131", "4.3.2")
+@pytest.mark.conformance("r2131_432_selecting_taken")
 def test_r2131_432_selecting_taken_is_nak() -> None:
     lab = Lab(2)
     lab.join(1, ALICE)
@@ -133,6 +136,7 @@ def test_c25_copies_of_one_request_make_one_lease(lab: Lab) -> None:
 
 
 @pytest.mark.spec("RFC 2131", "4.3.2")
+@pytest.mark.conformance("r2131_432_initreboot_ok")
 def test_r2131_432_initreboot_ok_on_another_ap_is_acked() -> None:
     lab = Lab(2)
     lab.join(1, ALICE)
@@ -143,6 +147,7 @@ def test_r2131_432_initreboot_ok_on_another_ap_is_acked() -> None:
 
 
 @pytest.mark.spec("RFC 2131", "4.3.2")
+@pytest.mark.conformance("r2131_432_initreboot_ok")
 def test_r2131_432_initreboot_ok_after_expiry(lab: Lab) -> None:
     address = lab.lease(1, ALICE)
     lab.leave(1, ALICE)
@@ -154,6 +159,7 @@ def test_r2131_432_initreboot_ok_after_expiry(lab: Lab) -> None:
 
 @pytest.mark.spec("RFC 2131", "4.3.2")
 @pytest.mark.parametrize("address", ["198.51.100.7", "192.0.2.0", "192.0.2.255", "192.0.2.1"])
+@pytest.mark.conformance("r2131_432_initreboot_wrongnet", "r2131_432_nak_bcast")
 def test_r2131_432_initreboot_wrongnet_is_nak_by_broadcast(lab: Lab, address: str) -> None:
     (nak,) = lab.dhcp(1, init_reboot(ALICE, IPv4Address(address)))
     assert kind_of([nak]) == ["NAK"]
@@ -161,6 +167,7 @@ def test_r2131_432_initreboot_wrongnet_is_nak_by_broadcast(lab: Lab, address: st
 
 
 @pytest.mark.spec("RFC 2131", "4.3.2")
+@pytest.mark.conformance("r2131_432_initreboot_wrongip")
 def test_r2131_432_initreboot_wrongip_is_nak(lab: Lab) -> None:
     lab.lease(1, ALICE)
     lab.dhcp(1, select(BOB, FREE))
@@ -171,6 +178,7 @@ def test_r2131_432_initreboot_wrongip_is_nak(lab: Lab) -> None:
 
 
 @pytest.mark.spec("RFC 2131", "4.3.2")
+@pytest.mark.conformance("r2131_432_initreboot_unknown")
 def test_r2131_432_initreboot_unknown_client_silent(lab: Lab) -> None:
     assert lab.dhcp(1, init_reboot(ALICE, FREE)) == []
     assert counted(lab, "dhcp4.unknown-client") == 1
@@ -181,6 +189,7 @@ def test_r2131_432_initreboot_unknown_client_silent(lab: Lab) -> None:
 
 
 @pytest.mark.spec("RFC 2131", "4.3.2")
+@pytest.mark.conformance("r2131_432_renew_ok")
 def test_r2131_432_renew_ok_extends_and_answers_to_ciaddr(lab: Lab) -> None:
     address = lab.lease(1, ALICE)
     lab.wait(900)
@@ -193,6 +202,7 @@ def test_r2131_432_renew_ok_extends_and_answers_to_ciaddr(lab: Lab) -> None:
 
 
 @pytest.mark.spec("RFC 2131", "4.3.2")
+@pytest.mark.conformance("r2131_432_renew_anywhere")
 def test_r2131_432_renew_anywhere_is_acked() -> None:
     lab = Lab(3)
     lab.join(1, ALICE)
@@ -206,12 +216,14 @@ def test_r2131_432_renew_anywhere_is_acked() -> None:
 
 
 @pytest.mark.spec("RFC 2131", "4.3.2")
+@pytest.mark.conformance("r2131_432_rebind")
 def test_r2131_432_rebind_unknown_is_silence_and_known_wrong_is_nak(lab: Lab) -> None:
     assert lab.dhcp(1, renew(ALICE, FREE)) == []
     lab.lease(1, ALICE)
     assert kind_of(lab.dhcp(1, renew(ALICE, FREE))) == ["NAK"]
 
 
+@pytest.mark.conformance("r2131_432_rebind")
 def test_r2131_432_renew_of_anothers_address_is_nak(lab: Lab) -> None:
     lab.dhcp(1, select(BOB, FREE))
     assert kind_of(lab.dhcp(1, renew(ALICE, FREE))) == ["NAK"]
@@ -242,6 +254,7 @@ def test_renewal_of_what_may_be_anothers_where_nothing_is_heard_from_is_silence(
 
 
 @pytest.mark.spec("RFC 2131", "4.3.2")
+@pytest.mark.conformance("r2131_432_renew_afterloss")
 def test_r2131_432_renew_afterloss_is_silence_until_the_database_is_back() -> None:
     lab = Lab(2)
     lab.join(1, ALICE)
@@ -264,6 +277,7 @@ def test_r2131_432_renew_afterloss_is_silence_until_the_database_is_back() -> No
     ],
     ids=["nothing", "server only", "server and ciaddr", "server and ciaddr only", "requested and ciaddr"],
 )
+@pytest.mark.conformance("r2131_432_malformed")
 def test_r2131_432_malformed_is_silence(lab: Lab, message: DhcpMessage) -> None:
     assert lab.dhcp(1, message) == []
     assert counted(lab, "dhcp4.malformed-request") == 1

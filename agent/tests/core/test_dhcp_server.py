@@ -23,6 +23,7 @@ FREE = IPv4Address("192.0.2.200")
 
 
 @pytest.mark.spec("RFC 2131", "4.3.1")
+@pytest.mark.conformance("r2131_431_current")
 def test_r2131_431_current_address_is_offered_again(lab: Lab) -> None:
     address = lab.lease(1, ALICE)
     (offer,) = lab.dhcp(1, discover(ALICE, FREE))
@@ -30,6 +31,7 @@ def test_r2131_431_current_address_is_offered_again(lab: Lab) -> None:
 
 
 @pytest.mark.spec("RFC 2131", "4.3.1")
+@pytest.mark.conformance("r2131_431_previous")
 def test_r2131_431_previous_address_is_offered_after_expiry(lab: Lab) -> None:
     lab.dhcp(1, select(ALICE, FREE))
     lab.leave(1, ALICE)
@@ -40,6 +42,7 @@ def test_r2131_431_previous_address_is_offered_after_expiry(lab: Lab) -> None:
 
 
 @pytest.mark.spec("RFC 2131", "4.3.1")
+@pytest.mark.conformance("r2131_431_requested")
 def test_r2131_431_requested_address_is_offered_when_free(lab: Lab) -> None:
     (offer,) = lab.dhcp(1, discover(ALICE, FREE))
     assert offer.message.yiaddr == FREE
@@ -48,6 +51,7 @@ def test_r2131_431_requested_address_is_offered_when_free(lab: Lab) -> None:
 
 
 @pytest.mark.spec("RFC 2131", "4.3.1")
+@pytest.mark.conformance("r2131_431_nopool")
 def test_r2131_431_nopool_is_silence_and_an_alarm() -> None:
     lab = Lab(pool=IPv4Network("192.0.2.0/29"))
     for number in range(6):
@@ -61,6 +65,7 @@ def test_r2131_431_nopool_is_silence_and_an_alarm() -> None:
 
 
 @pytest.mark.spec("RFC 2131", "4.3.1")
+@pytest.mark.conformance("r2131_431_nobind")
 def test_r2131_431_nobind_discover_makes_no_route_no_lease_on_disk_and_moves_nobody(lab: Lab) -> None:
     """Defect 23 of the C daemon: there a DISCOVER already installs routes."""
     lab[1].forget()
@@ -86,6 +91,7 @@ def test_offers_are_flooded_so_that_two_nodes_do_not_offer_one_address() -> None
     assert all(lease_of(FREE) != data.key for stored in lab[2].all(do.StoreLeases) for data in stored.data)
 
 
+@pytest.mark.conformance("r2132_97_sid")
 def test_offer_to_a_station_that_roams_is_good_at_the_next_node() -> None:
     lab = Lab(2)
     lab.join(1, ALICE)
@@ -111,6 +117,7 @@ def test_offer_made_just_before_its_former_lease_is_forgotten_makes_no_route(lab
     [(None, 1800), (600, 600), (60, 60), (1, 60), (0, 60), (86400, 1800), (0xFFFFFFFF, 1800)],
 )
 @pytest.mark.spec("RFC 2131", "4.3.1")
+@pytest.mark.conformance("r2131_431_time")
 def test_r2131_431_time_is_honoured_within_limits(lab: Lab, asked: int | None, given: int) -> None:
     options = {} if asked is None else {51: asked.to_bytes(4, "big")}
     (offer,) = lab.dhcp(1, dhcp(MessageType.DISCOVER, ALICE, options))

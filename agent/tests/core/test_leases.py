@@ -51,6 +51,7 @@ def test_two_nodes_choose_alike_for_one_station() -> None:
         assert len(prefixes) == 1
 
 
+@pytest.mark.conformance("r2131_431_pool")
 def test_network_broadcast_gateway_and_excluded_are_never_given() -> None:
     lab = Lab(pool=SMALL, exclude=(IPv4Network("192.0.2.4/31"),))
     given_out = set()
@@ -159,6 +160,7 @@ def test_expired_address_stays_with_a_holder_that_is_somewhere() -> None:
     assert choose(lab, ALICE, "192.0.2.99") == IPv4Address("192.0.2.99")
 
 
+@pytest.mark.conformance("r2131_431_pool")
 def test_declined_address_is_free_after_its_quarantine() -> None:
     lab = Lab()
     give(lab, "192.0.2.99", NO_MAC, life=constants.DECLINE_LIFE)
@@ -209,6 +211,7 @@ def test_own_prefix_is_kept_living_or_former() -> None:
     assert prefix_of(lab, ALICE) == odd
 
 
+@pytest.mark.conformance("r8273_5_nud")
 def test_prefix_of_another_is_never_given_and_free_after_expiry_and_grace() -> None:
     lab = Lab()
     first = prefix_of(lab, ALICE)

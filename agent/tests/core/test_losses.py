@@ -123,6 +123,7 @@ def test_one_keeps_the_address_on_all_nodes_and_the_other_is_told_by_nak_and_get
 
 @pytest.mark.spec("RFC 4862", "5.5.3")
 @pytest.mark.parametrize("order", ORDERS, ids=str)
+@pytest.mark.conformance("r4862_553_2h")
 def test_one_keeps_the_prefix_on_all_nodes_and_the_others_is_deprecated_beside_a_new_one(order: Order) -> None:
     lab = apart6()
     for host in lab.hosts:

@@ -41,6 +41,7 @@ def test_router_is_advertised_at_association_and_once_more_when_frames_get_throu
 
 
 @pytest.mark.spec("RFC 8273", "4")
+@pytest.mark.conformance("r8273_4_flags")
 def test_r8273_4_flags_autonomous_not_on_link_not_managed() -> None:
     lab = Lab()
     lab.join(1, ALICE)
@@ -65,6 +66,7 @@ def test_advertisement_survives_the_wire() -> None:
 
 
 @pytest.mark.spec("RFC 8273", "4")
+@pytest.mark.conformance("r8273_isol")
 def test_r8273_isol_no_station_is_told_anothers_prefix() -> None:
     lab = Lab(2)
     for number in range(30):
@@ -80,6 +82,7 @@ def test_r8273_isol_no_station_is_told_anothers_prefix() -> None:
 
 
 @pytest.mark.spec("RFC 4861", "6.2.7")
+@pytest.mark.conformance("r4861_627_consist")
 def test_r4861_627_consist_all_nodes_say_the_same_but_for_the_link_layer_address() -> None:
     lab = Lab(2)
     lab.join(1, ALICE)
@@ -96,6 +99,7 @@ def test_r4861_627_consist_all_nodes_say_the_same_but_for_the_link_layer_address
 @pytest.mark.spec("RFC 4861", "6.2.6")
 @pytest.mark.parametrize("source", [LINK_LOCAL, UNSPECIFIED], ids=["link-local", "unspecified, during DAD"])
 @pytest.mark.parametrize("option", [None, ALICE], ids=["no option", "own address"])
+@pytest.mark.conformance("r4862_54_dad")
 def test_r4862_54_dad_and_others_are_answered(source: IPv6Address, option: Mac | None) -> None:
     lab = Lab()
     lab.join(1, ALICE)
@@ -119,6 +123,7 @@ def test_solicitation_at_a_node_where_the_station_is_not_is_ignored() -> None:
     assert lab[2].node.database.alive == lab[1].node.database.alive
 
 
+@pytest.mark.conformance("r4861_626_rate")
 def test_c19_solicitations_are_rate_limited_per_station() -> None:
     lab = Lab()
     lab.join(1, ALICE)
@@ -198,6 +203,7 @@ def test_station_that_comes_back_while_its_prefix_is_being_written_is_told() -> 
 
 
 @pytest.mark.spec("RFC 7772", "")
+@pytest.mark.conformance("r7772_unicast")
 def test_it_is_advertised_again_before_half_of_any_lifetime() -> None:
     lab = Lab()
     lab.join(1, ALICE)
@@ -213,6 +219,7 @@ def test_it_is_advertised_again_before_half_of_any_lifetime() -> None:
         at = lab.now
 
 
+@pytest.mark.conformance("r8273_5_nud")
 def test_lease_always_outlives_what_the_station_was_told() -> None:
     lab = Lab(2)
     lab.join(1, ALICE)
@@ -249,6 +256,7 @@ def test_station_keeps_its_prefix_after_its_lease_has_run_out() -> None:
 
 
 @pytest.mark.spec("RFC 4861", "6.2.5")
+@pytest.mark.conformance("r4861_625_final")
 def test_r4861_625_final_no_advertisement_ever_has_lifetime_zero() -> None:
     """Defect 20 of the C daemon: its last word makes all its stations drop their router."""
     lab = Lab(2)

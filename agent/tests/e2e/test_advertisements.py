@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ipaddress import IPv6Network
 
+import pytest
 from scapy.layers.inet6 import (
     ICMPv6ND_NA,
     ICMPv6ND_RA,
@@ -34,6 +35,7 @@ def is_unsolicited_na(frame: Packet) -> bool:
     return ICMPv6ND_NA in frame and frame[ICMPv6ND_NA].tgt == str(GATEWAY_IPV6) and not frame[ICMPv6ND_NA].S
 
 
+@pytest.mark.conformance("r5227_23_ann")
 def test_gateway_is_announced_within_100_ms(fleet: Fleet) -> None:
     """A station that has just been let in hears where its gateway is now, four times, and believes it."""
     station = fleet.joined(20, "ap1")
@@ -62,6 +64,7 @@ def test_gateway_is_announced_within_100_ms(fleet: Fleet) -> None:
         assert last[IPv6].hlim == 255
 
 
+@pytest.mark.conformance("r8273_isol")
 def test_each_station_hears_of_its_own_prefix_only(fleet: Fleet) -> None:
     """Two stations on one access point come, ask and ask again; neither ever hears what is meant for the other."""
     one, other = fleet.all_joined([(21, "ap1"), (22, "ap1")])
@@ -104,6 +107,7 @@ def assert_content(frame: Packet, own: IPv6Network) -> None:
     assert ICMPv6NDOptPrefixInfo not in information.payload
 
 
+@pytest.mark.conformance("r4861_625_final")
 def test_agent_that_stops_leaves_stations_their_router(fleet: Fleet) -> None:
     """Neither stop nor start says a router lifetime of zero, and the station keeps default route and prefix."""
     station = fleet.joined(23, "ap3")

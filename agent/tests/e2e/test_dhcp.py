@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 
+import pytest
 from scapy.packet import Packet
 
 from lab.errors import execute
@@ -17,6 +18,7 @@ LEASE_S, T1_S, T2_S = 1800, 900, 1575
 DECLINED_FOR_S = 3600
 
 
+@pytest.mark.conformance("r2131_432_renew_anywhere")
 def test_renewal_on_another_access_point_keeps_the_lease(fleet: Fleet) -> None:
     """udhcpc renews by unicast to the server that it knows: every access point is that server."""
     station = fleet.joined(10, "ap1")
@@ -29,6 +31,7 @@ def test_renewal_on_another_access_point_keeps_the_lease(fleet: Fleet) -> None:
         assert "nak" not in station.dhcp_client.events()
 
 
+@pytest.mark.conformance("r2131_434_release")
 def test_released_address_is_kept_for_its_station(fleet: Fleet) -> None:
     station = fleet.joined(11, "ap2")
     before, prefix = addresses(station)
@@ -83,6 +86,7 @@ def assert_acknowledges(reply: Packet, address: str) -> None:
     assert reply["BOOTP"].yiaddr == address
 
 
+@pytest.mark.conformance("r2131_433_decline")
 def test_declined_address_is_nobodys_for_an_hour(fleet: Fleet) -> None:
     """The station that declines gets another one; the declined one is in quarantine on every access point."""
     station = fleet.station(INSIDER)

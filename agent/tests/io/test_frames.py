@@ -174,6 +174,7 @@ def test_arp_probe_asks_everybody_and_is_from_no_address() -> None:
     assert (arp.hwsrc, arp.psrc, arp.hwdst, arp.pdst) == (OWN, "0.0.0.0", "00:00:00:00:00:00", "192.0.2.7")
 
 
+@pytest.mark.conformance("r4861_726_na")
 def test_neighbor_advertisement_overrides_and_says_router() -> None:
     packet = sent(effects.SendNeighborAdvertisement("wlan0", Mac.parse(STATION), IPv6Address("fe80::1")))
 
@@ -192,6 +193,7 @@ def test_neighbor_solicitation_is_unicast() -> None:
 
 
 @pytest.mark.parametrize("destination", ["192.0.2.7", "255.255.255.255"])
+@pytest.mark.conformance("r2131_41_srcport")
 def test_dhcp_reply_goes_to_the_station_even_where_ip_says_broadcast(destination: str) -> None:
     message = DhcpMessage(op=2, message_type=MessageType.OFFER, xid=7, chaddr=Mac.parse(STATION))
     effect = effects.SendDhcp("wlan0", Mac.parse(STATION), GATEWAY, IPv4Address(destination), message)
@@ -204,6 +206,7 @@ def test_dhcp_reply_goes_to_the_station_even_where_ip_says_broadcast(destination
     assert relay[UDP].dport == 67
 
 
+@pytest.mark.conformance("r4861_42_src", "r8273_4_flags", "r4861_626_delay")
 def test_router_advertisement_goes_to_all_nodes_in_a_frame_to_one() -> None:
     prefix = PrefixInformation(IPv6Network("2001:db8:44:1::/64"), False, True, 7200, 3600)
     message = RouterAdvertisement(hop_limit=64, managed=False, other=False, lifetime=3600, prefixes=(prefix,))

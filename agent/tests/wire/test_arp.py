@@ -70,6 +70,7 @@ def test_scapy_writes_and_reads_the_same_packet(packet: ArpPacket) -> None:
 
 
 @pytest.mark.spec("RFC 5227", "2.3")
+@pytest.mark.conformance("r5227_23_ann")
 def test_r5227_23_ann_an_announcement_is_a_request_about_the_sender_itself() -> None:
     assert gratuitous(ROUTER, GATEWAY) == ArpPacket(REQUEST, ROUTER, GATEWAY, NO_MAC, GATEWAY)
 

@@ -170,6 +170,7 @@ def test_a_short_message_is_padded_to_what_old_clients_demand() -> None:
 
 
 @pytest.mark.parametrize("max_size", [0, 1, 575, 576, 577, 1000, 1500, 65535], ids=lambda size: f"option 57 = {size}")
+@pytest.mark.conformance("r2132_910_max")
 def test_r2132_910_max_a_reply_fits_what_the_client_takes(max_size: int) -> None:
     """C08: nonsense in option 57 counts as the 576 that everybody takes, or as what one frame holds."""
     options = ACK_OPTIONS | dict.fromkeys(range(200, 224), b"v" * 60)
@@ -181,6 +182,7 @@ def test_r2132_910_max_a_reply_fits_what_the_client_takes(max_size: int) -> None
     assert list(kept.items())[: len(ACK_OPTIONS)] == list(ACK_OPTIONS.items())
 
 
+@pytest.mark.conformance("r2132_910_max")
 def test_r2132_910_max_the_last_octet_is_used_and_not_one_more() -> None:
     """576 less headers of 28 and 240, message type and end leave 304: 300 in two parts."""
     for length, size in ((300, 548), (301, 300)):
@@ -228,6 +230,7 @@ def test_framing_is_not_given_as_an_option(code: int) -> None:
         ("10.198.122.47/32", "20 0a c6 7a 2f"),
     ],
 )
+@pytest.mark.conformance("r3442_121")
 def test_r3442_121_the_table_of_the_rfc(prefix: str, octets: str) -> None:
     assert classless_routes([(IPv4Network(prefix), GATEWAY)]) == bytes.fromhex(octets) + GATEWAY.packed
 

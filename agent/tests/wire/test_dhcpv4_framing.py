@@ -40,6 +40,7 @@ def changed(at: int, octet: int) -> bytes:
         "op 0", "op 3", "htype 0", "htype 6", "hlen 0", "hlen 8", "hlen 16", "cookie's first octet", "and last",
     ],
 )  # fmt: skip
+@pytest.mark.conformance("r2131_2_op")
 def test_r2131_2_op_what_is_not_dhcp_over_ethernet_is_refused(at: int, octet: int) -> None:
     assert decode(changed(at, changed(0, 1)[at])).message_type is MessageType.DISCOVER
     with pytest.raises(DecodeError):
@@ -47,6 +48,7 @@ def test_r2131_2_op_what_is_not_dhcp_over_ethernet_is_refused(at: int, octet: in
 
 
 @pytest.mark.spec("RFC 2131", "3")
+@pytest.mark.conformance("r2131_2_op")
 def test_r2131_2_op_bootp_is_refused() -> None:
     """Neither without a cookie nor with a vendor area that has no message type."""
     with pytest.raises(DecodeError, match="cookie"):
@@ -86,6 +88,7 @@ def test_every_known_message_type_is_read(kind: MessageType) -> None:
 
 
 @pytest.mark.spec("RFC 2131", "4.1")
+@pytest.mark.conformance("r2131_41_end")
 def test_r2131_41_end_without_an_end_option_it_is_refused() -> None:
     with pytest.raises(DecodeError, match="without an end"):
         decode(message(DISCOVER))
@@ -94,18 +97,21 @@ def test_r2131_41_end_without_an_end_option_it_is_refused() -> None:
 
 
 @pytest.mark.spec("RFC 2132", "3.1")
+@pytest.mark.conformance("r2131_41_end")
 def test_r2131_41_end_padding_is_skipped() -> None:
     octets = message(b"\0" + DISCOVER + bytes(3) + option(12, b"phone") + b"\0" + END)
     assert decode(octets).options == {12: b"phone"}
 
 
 @pytest.mark.spec("RFC 2132", "3.2")
+@pytest.mark.conformance("r2131_41_end")
 def test_r2131_41_end_nothing_behind_it_is_read() -> None:
     assert decode(message(DISCOVER + END + option(12, b"phone") + END)).options == {}
     assert decode(message(DISCOVER + END + b"\x0c\xff")).options == {}
 
 
 @pytest.mark.parametrize("rest", ["0c", "0c01", "0cff6162", "0c046162ff"])
+@pytest.mark.conformance("r2131_41_end")
 def test_r2131_41_end_an_option_that_runs_over_the_end_is_refused(rest: str) -> None:
     with pytest.raises(DecodeError, match="over the end"):
         decode(message(DISCOVER + bytes.fromhex(rest)))
@@ -133,6 +139,7 @@ def test_an_option_that_we_read_must_have_its_length(code: int, lengths: set[int
 
 @pytest.mark.spec("RFC 2132", "9.14")
 @pytest.mark.parametrize("client_id", [b"", b"\1"])
+@pytest.mark.conformance("r2132_914_min")
 def test_r2132_914_min_a_short_client_identifier_is_refused(client_id: bytes) -> None:
     with pytest.raises(DecodeError, match="client identifier"):
         decode(message(DISCOVER + option(61, client_id) + END))
@@ -140,6 +147,7 @@ def test_r2132_914_min_a_short_client_identifier_is_refused(client_id: bytes) ->
 
 
 @pytest.mark.spec("RFC 4361", "6.1")
+@pytest.mark.conformance("r4361_63_duid")
 def test_r4361_63_duid_the_longest_duid_is_read_unaltered() -> None:
     client_id = b"\xff" + b"IAID" + bytes(range(130))
     assert decode(message(DISCOVER + option(61, client_id) + END)).client_id == client_id
@@ -149,6 +157,7 @@ def test_r4361_63_duid_the_longest_duid_is_read_unaltered() -> None:
 
 
 @pytest.mark.spec("RFC 3396", "7")
+@pytest.mark.conformance("r3396_concat")
 def test_r3396_concat_parts_are_joined_in_order_wherever_they_are() -> None:
     octets = message(
         option(43, b"one ")
@@ -164,6 +173,7 @@ def test_r3396_concat_parts_are_joined_in_order_wherever_they_are() -> None:
 
 @pytest.mark.spec("RFC 3396", "5")
 @pytest.mark.parametrize("length", [0, 1, 255, 256, 510, 511, 700])
+@pytest.mark.conformance("r3396_concat")
 def test_r3396_concat_what_is_longer_than_255_octets_is_split_on_output(length: int) -> None:
     value = bytes(at % 251 for at in range(length))
     ours = DhcpMessage(op=2, message_type=MessageType.ACK, xid=1, chaddr=STATION, options={43: value, 12: b"phone"})
@@ -173,6 +183,7 @@ def test_r3396_concat_what_is_longer_than_255_octets_is_split_on_output(length: 
     assert decode(octets).options == ours.options
 
 
+@pytest.mark.conformance("r3396_concat")
 def test_r3396_concat_we_join_what_scapy_splits() -> None:
     value = bytes(range(200)) * 2
     theirs = BOOTP(chaddr=bytes(STATION)) / DHCP(
@@ -181,6 +192,7 @@ def test_r3396_concat_we_join_what_scapy_splits() -> None:
     assert decode(bytes(theirs)).options[43] == value
 
 
+@pytest.mark.conformance("r3396_concat")
 def test_r3396_concat_a_client_identifier_is_not_made_of_two() -> None:
     """Joined it would be longer than any; C08 sends 300 of them."""
     with pytest.raises(DecodeError, match="client identifier"):
@@ -198,6 +210,7 @@ def test_c08_a_message_type_or_an_address_that_comes_twice_is_refused() -> None:
 
 @pytest.mark.spec("RFC 2131", "4.1")
 @pytest.mark.parametrize(("overload", "expected"), [(1, b"optfile"), (2, b"optsname"), (3, b"optfilesname")])
+@pytest.mark.conformance("r2131_41_overload")
 def test_r2131_41_overload_file_is_read_before_sname(overload: int, expected: bytes) -> None:
     octets = message(
         DISCOVER + option(43, b"opt") + option(52, bytes((overload,))) + END,
@@ -208,21 +221,25 @@ def test_r2131_41_overload_file_is_read_before_sname(overload: int, expected: by
 
 
 @pytest.mark.spec("RFC 2132", "9.3")
+@pytest.mark.conformance("r2131_41_overload")
 def test_r2131_41_overload_without_option_52_nothing_there_is_read() -> None:
     octets = message(DISCOVER + END, file=option(43, b"file") + END, sname=option(43, b"sname") + END)
     assert decode(octets).options == {}
 
 
+@pytest.mark.conformance("r2131_41_overload")
 def test_r2131_41_overload_the_message_type_may_be_in_file() -> None:
     assert decode(message(option(52, b"\1") + END, file=DISCOVER + END)).message_type is MessageType.DISCOVER
 
 
 @pytest.mark.parametrize("value", [b"", b"\0", b"\4", b"\xff", b"\1\2"])
+@pytest.mark.conformance("r2131_41_overload")
 def test_r2131_41_overload_other_values_are_refused(value: bytes) -> None:
     with pytest.raises(DecodeError, match="overload"):
         decode(message(DISCOVER + option(52, value) + END, file=END, sname=END))
 
 
+@pytest.mark.conformance("r2131_41_overload")
 def test_r2131_41_overload_twice_is_refused() -> None:
     with pytest.raises(DecodeError, match="overload"):
         decode(message(DISCOVER + option(52, b"\1") + option(52, b"\2") + END, file=END, sname=END))
@@ -235,6 +252,7 @@ def test_c08_option_52_pointing_at_itself_is_refused() -> None:
         decode(message(DISCOVER + option(52, b"\3") + END, file=END, sname=option(52, b"\3") + END))
 
 
+@pytest.mark.conformance("r2131_41_overload")
 def test_r2131_41_overload_each_field_needs_its_own_end() -> None:
     with pytest.raises(DecodeError, match="without an end"):
         decode(message(DISCOVER + option(52, b"\3") + END, file=option(43, b"f"), sname=END))

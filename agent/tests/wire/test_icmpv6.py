@@ -163,6 +163,7 @@ def test_scapy_writes_the_same_packet(source: IPv6Address, destination: IPv6Addr
     assert bytes(theirs(source, destination, message)).hex(" ") == encode_packet(source, destination, message).hex(" ")
 
 
+@pytest.mark.conformance("r4861_42_src")
 def test_scapy_reads_our_advertisement() -> None:
     read = IPv6(encode_packet(GATEWAY, ALL_NODES, ADVERTISEMENT))
     assert (read.src, read.dst, read.hlim, read[ICMPv6ND_RA].routerlifetime) == ("fe80::1", "ff02::1", 255, 3600)
@@ -205,11 +206,13 @@ def test_a_packet_cut_anywhere_is_refused(message: Message) -> None:
     ["", ".", "a..b", "l" * 64 + ".example", ".".join(["l" * 63] * 4), "exämple.org"],
     ids=["empty", "root", "empty label", "label of 64", "255 characters", "not ASCII"],
 )
+@pytest.mark.conformance("r8106_51")
 def test_a_search_domain_that_is_none_cannot_be_sent(domain: str) -> None:
     with pytest.raises(ValueError):
         encode_packet(GATEWAY, ALL_NODES, RouterAdvertisement(64, False, False, 1800, search=(domain,)))
 
 
+@pytest.mark.conformance("r8106_51")
 def test_the_longest_search_domain_and_a_final_dot_are_fine() -> None:
     longest = ".".join(["l" * 63] * 3 + ["l" * 61])
     assert len(longest) == 253
@@ -221,6 +224,7 @@ def test_the_longest_search_domain_and_a_final_dot_are_fine() -> None:
     assert message.search == (longest, "example.org")
 
 
+@pytest.mark.conformance("r8106_51")
 def test_127_name_servers_fill_an_option_and_128_do_not_fit() -> None:
     servers = tuple(IPv6Address(f"2001:db8::{at:x}") for at in range(128))
     most = RouterAdvertisement(64, False, False, 1800, rdnss=servers[:127], rdnss_lifetime=9)

@@ -80,12 +80,14 @@ def test_a_right_packet_is_read(kind: str) -> None:
 @pytest.mark.spec("RFC 4861", "6.1.1")
 @every_kind
 @pytest.mark.parametrize("hop_limit", [0, 1, 64, 254])
+@pytest.mark.conformance("r4861_611_rs")
 def test_r4861_611_rs_a_hop_limit_below_255_is_refused(kind: str, hop_limit: int) -> None:
     assert_refused(ip(hlim=hop_limit) / KINDS[kind], "hop limit")
 
 
 @pytest.mark.spec("RFC 4861", "6.1.1")
 @every_kind
+@pytest.mark.conformance("r4861_611_rs")
 def test_r4861_611_rs_a_code_other_than_0_is_refused(kind: str) -> None:
     bad = KINDS[kind].copy()
     bad.code = 1
@@ -94,6 +96,7 @@ def test_r4861_611_rs_a_code_other_than_0_is_refused(kind: str) -> None:
 
 @pytest.mark.spec("RFC 4861", "6.1.1")
 @every_kind
+@pytest.mark.conformance("r4861_611_rs")
 def test_r4861_611_rs_one_wrong_bit_anywhere_is_refused(kind: str) -> None:
     octets = bytes(ip() / KINDS[kind])
     # Version, then everything from the payload length on; traffic class and flow label are not protected.
@@ -117,6 +120,7 @@ def test_a_checksum_that_the_kernel_has_yet_to_fill_in_is_not_checked(kind: str)
 @pytest.mark.parametrize(
     ("length", "reason"), [(0, "payload length"), (3, "payload length"), (4, "4 wanted"), (7, "4 wanted")]
 )
+@pytest.mark.conformance("r4861_611_rs")
 def test_r4861_611_rs_fewer_than_8_octets_are_refused(length: int, reason: str) -> None:
     """With the right checksum, so that nothing but the length is wrong."""
     octets = bytes((133, 0)).ljust(8, b"\0")[:length]
@@ -129,6 +133,7 @@ def test_r4861_611_rs_fewer_than_8_octets_are_refused(length: int, reason: str) 
 @pytest.mark.spec("RFC 4861", "6.1.1")
 @every_kind
 @pytest.mark.parametrize("kind_of_option", [1, 2, 3, 5, 14, 25, 31, 255])
+@pytest.mark.conformance("r4861_611_rs")
 def test_c20_an_option_of_length_0_is_refused(kind: str, kind_of_option: int) -> None:
     """Defect 8 of the C daemon: its parser stays there for ever."""
     empty = Raw(bytes((kind_of_option, 0)) + bytes(6))
@@ -151,6 +156,7 @@ def test_an_option_that_we_do_not_know_is_skipped(kind: str) -> None:
 
 
 @pytest.mark.spec("RFC 4861", "6.1.1")
+@pytest.mark.conformance("r4861_611_rs")
 def test_r4861_611_rs_from_the_unspecified_address_no_sllao_is_allowed() -> None:
     assert message(ip(src="::") / ICMPv6ND_RS()) == RouterSolicitation(None)
     assert_refused(ip(src="::") / ICMPv6ND_RS() / SLLAO, "without a source address")
@@ -175,6 +181,7 @@ def test_a_link_layer_address_that_is_not_ethernet_is_refused(kind: str) -> None
 
 @pytest.mark.spec("RFC 6980", "5")
 @every_kind
+@pytest.mark.conformance("r6980_5_frag")
 def test_r6980_5_frag_a_fragment_header_is_refused(kind: str) -> None:
     """An atomic fragment, which a reassembling receiver would let through."""
     assert_refused(ip() / IPv6ExtHdrFragment(offset=0, m=0) / KINDS[kind], "next header 44")

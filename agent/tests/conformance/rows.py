@@ -1,0 +1,222 @@
+"""What the standards ask of a DHCPv4 server and of an IPv6 router for stations, a row each: docs/conformance.md.
+
+A test that shows a row carries `@pytest.mark.conformance("ID")`; where its name begins with an ID, that is the row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """`source`: RFCs and sections, for people. `weight`: M for MUST, S for SHOULD, P for our own policy.
+
+    `note`: what the tests leave open, or what stands in the way of a row that has none.
+    """
+
+    id: str
+    what: str
+    source: str
+    weight: str
+    note: str = ""
+
+
+FRAMING = (
+    Row("r2131_2_op", "what is not a BOOTREQUEST over Ethernet with a cookie is dropped", "2131 §2, §3; 2132 §2", "P"),
+    Row(
+        "r2131_41_end",
+        "options end with 255, padding is skipped, an overrun drops the message",
+        "2131 §4.1; 2132 §3.1, §3.2",
+        "M",
+    ),
+    Row("r2131_41_overload", "`file`, then `sname`, are read where option 52 says so", "2131 §4.1; 2132 §9.3", "M"),
+    Row("r3396_concat", "repeated options are joined in order, long ones split on output", "3396 §5 to §7", "M"),
+    Row("r2132_914_min", "a client identifier has 2 octets or more", "2132 §9.14", "M"),
+    Row("r2132_910_max", "a reply fits option 57, 576 octets without it", "2131 §2; 2132 §9.10", "M"),
+    Row("r2131_41_bcast", "where a reply goes: `ciaddr`, broadcast flag, `yiaddr`", "2131 §4.1", "M"),
+    Row("r2131_41_srcport", "from port 67 and the server's address, on the station's interface only", "2131 §4.1", "M"),
+    Row(
+        "r2132_97_sid",
+        "the server identifier is in every reply, and every access point answers for it",
+        "2132 §9.7; 2131 §4.3.1",
+        "M",
+    ),
+    Row("r2131_t3_fields", "fields and options as in table 3", "2131 §4.3.1", "M"),
+    Row("r2132_98_prl", "requested options in the order of the request", "2132 §9.8", "S"),
+    Row("r6842_3_echo", "the client identifier is echoed in every reply", "6842 §3", "M"),
+    Row(
+        "r4361_63_duid",
+        "a client identifier is opaque; leases are the MAC's, which is what hostapd proves",
+        "4361 §6.1, §6.3; 2131 §4.2",
+        "M",
+        "one client identifier from two MACs: no test",
+    ),
+    Row("r3442_121", "a /32 netmask comes with a route to the gateway first", "3442", "M"),
+)
+
+SERVER = (
+    Row("r2131_431_current", "DISCOVER: the address that it has", "2131 §4.3.1", "M"),
+    Row("r2131_431_previous", "DISCOVER: the address that it had, if free", "2131 §4.3.1", "M"),
+    Row("r2131_431_requested", "DISCOVER: the address that it asks for, if free", "2131 §4.3.1", "S"),
+    Row(
+        "r2131_431_pool",
+        "DISCOVER: else one of the pool; never network, broadcast, gateway, declined",
+        "2131 §4.3.1",
+        "M",
+    ),
+    Row("r2131_431_nopool", "DISCOVER: none is left: silence and an alarm", "2131 §4.3.1", "P"),
+    Row("r2131_431_time", "option 51 within limits; T1 < T2 < lease", "2131 §4.3.1, §4.4.5", "M"),
+    Row("r2131_431_nobind", "DISCOVER and OFFER move nobody, make no route and no durable lease", "", "P"),
+    Row("r2131_432_selecting_ok", "our offer is taken: ACK, when it is on disk", "2131 §4.3.2", "M"),
+    Row(
+        "r2131_432_selecting_other",
+        "another server's is taken: silence, and the offer is free",
+        "2131 §4.3.2, §3.1",
+        "M",
+    ),
+    Row("r2131_432_selecting_taken", "what was offered is another's by now: NAK", "2131 §4.3.2", "M"),
+    Row("r2131_432_initreboot_ok", "INIT-REBOOT with its own address, at any access point: ACK", "2131 §4.3.2", "M"),
+    Row("r2131_432_initreboot_wrongnet", "INIT-REBOOT outside our prefix: NAK", "2131 §4.3.2", "M"),
+    Row("r2131_432_initreboot_wrongip", "INIT-REBOOT with another address than its own: NAK", "2131 §4.3.2", "M"),
+    Row("r2131_432_initreboot_unknown", "INIT-REBOOT without a record: silence", "2131 §4.3.2", "M"),
+    Row("r2131_432_renew_ok", "RENEWING: ACK to `ciaddr`, and the lease is extended", "2131 §4.3.2", "M"),
+    Row("r2131_432_renew_anywhere", "RENEWING where another access point gave it out: ACK", "", "P"),
+    Row("r2131_432_rebind", "REBINDING: unknown is silence, known and wrong is NAK", "2131 §4.3.2", "M"),
+    Row("r2131_432_renew_afterloss", "after a restart, until the database is back: silence, never NAK", "", "P"),
+    Row("r2131_432_nak_bcast", "a NAK is broadcast", "2131 §4.3.2", "M"),
+    Row(
+        "r2131_432_malformed",
+        "both server identifier and `ciaddr`, or no address at all: silence",
+        "2131 §4.3.2, table 4",
+        "M",
+    ),
+    Row("r2131_433_decline", "DECLINE from who holds it: quarantine, and the operator is told", "2131 §4.3.3", "M"),
+    Row("r2131_434_release", "RELEASE from who holds it: free, remembered, no reply, route out", "2131 §4.3.4", "M"),
+    Row("r2131_435_inform", "INFORM: options to `ciaddr`, no lease, no times", "2131 §4.3.5", "M"),
+    Row("r2131_43_other", "messages that are not for a server: silence", "2131 §4.3", "M"),
+    Row("r2131_31_xid", "xid, flags, `giaddr` and `chaddr` are copied", "2131 §4.3.1, table 3", "M"),
+    Row(
+        "r2131_31_secs",
+        "`secs` is large: an answer even where the service is degraded",
+        "",
+        "P",
+        "`secs` is not looked at",
+    ),
+)
+
+MODERN = (
+    Row(
+        "r8925_33",
+        "option 108 where it is asked for and IPv6-only service is on",
+        "8925 §3.3, §3.4",
+        "M",
+        "not there yet",
+    ),
+    Row(
+        "r8910_21",
+        "option 114 and RA option 37, one portal, only if configured",
+        "8910 §2.1, §2.3",
+        "M",
+        "not there yet",
+    ),
+    Row("r8910_unres", "the URN that says that there is no portal", "8910 §2", "S", "not there yet"),
+    Row("r3203_6704", "FORCERENEW is neither sent nor believed", "3203; 6704 §3", "M"),
+    Row(
+        "r4702_fqdn",
+        "option 81 is bounded and has no effect on a DNS",
+        "4702 §2",
+        "M",
+        "not there yet: the option is not read",
+    ),
+    Row("r2563_116", "option 116 is answered only by policy", "2563", "P", "not there yet: the option is not read"),
+)
+
+ROUTER = (
+    Row("r4861_611_rs", "a solicitation is believed only if it is valid", "4861 §6.1.1", "M"),
+    Row("r6980_5_frag", "fragmented neighbour discovery is ignored", "6980 §5", "M"),
+    Row(
+        "r4861_42_src",
+        "advertisements are from the link-local address, hop limit 255, checksum right",
+        "4861 §4.2, §6.1.2",
+        "M",
+    ),
+    Row(
+        "r4861_621_vars",
+        "intervals and lifetimes within the bounds of the RFC",
+        "4861 §6.2.1",
+        "M",
+        "the configuration has bounds of its own; not compared with the RFC's",
+    ),
+    Row(
+        "r4861_624_initial",
+        "the first three advertisements at most 16 s apart",
+        "4861 §6.2.4",
+        "S",
+        "two to each station that arrives",
+    ),
+    Row(
+        "r4861_626_delay",
+        "a multicast answer is delayed by chance; unicast need not be",
+        "4861 §6.2.6",
+        "M",
+        "each goes in a frame to one station, at once",
+    ),
+    Row(
+        "r4861_626_rate", "advertisements are limited: a burst, then one every 3 s for each station", "4861 §6.2.6", "M"
+    ),
+    Row("r4861_625_final", "no lifetime 0 at a stop: the next access point is the same router", "4861 §6.2.5", "P"),
+    Row("r4861_627_consist", "all nodes advertise the same to one station", "4861 §6.2.7", "S"),
+    Row("r7772_unicast", "few advertisements, to one station each; router lifetime 45 to 90 min", "7772 §5.1", "S"),
+    Row("r8273_4_flags", "A=1, L=0, M=0; the prefix goes to its station only", "8273 §4; 6085", "M"),
+    Row("r8273_isol", "no station ever hears of another's prefix", "8273 §4", "M"),
+    Row("r8273_5_nud", "a prefix is not another's while its valid lifetime may still run", "8273 §5; 4862 §5.5.3", "S"),
+    Row("r4862_553_2h", "a prefix that is given up is deprecated, with preferred lifetime 0", "4862 §5.5.3 (e)", "M"),
+    Row("r4862_54_dad", "a solicitation from :: is answered: its link-layer source is known", "4861 §6.2.6", "P"),
+    Row(
+        "r8106_51",
+        "RDNSS and DNSSL: lifetimes, lengths, padding",
+        "8106 §5.1 to §5.3",
+        "S",
+        "the lifetimes have no test",
+    ),
+    Row("r4861_726_na", "unsolicited NA: R=1, S=0, O=1, with the link-layer address", "4861 §7.2.6", "S"),
+    Row(
+        "r9131_router",
+        "the router learns from a host's unsolicited NA",
+        "9131",
+        "S",
+        "the kernel's `accept_untracked_na` is not set by the role yet",
+    ),
+    Row(
+        "r6059_dna",
+        "a host that probes its router by unicast NS is answered at once at every access point",
+        "6059",
+        "P",
+        "the kernel answers; no test",
+    ),
+    Row("r4436_dna", "a host that probes the gateway by ARP at the old MAC keeps its address", "4436", "P", "no test"),
+    Row("r5227_23_ann", "the gateway is announced to who arrives, as an ARP request, repeated", "5227 §2.3, §3", "S"),
+    Row(
+        "r5227_211_probe",
+        "a client's probe for its own new address gets no answer from us",
+        "5227 §2.1",
+        "M",
+        "the kernel answers for its own addresses only; no test",
+    ),
+    Row(
+        "r7113",
+        "stations cannot hide advertisements or DHCPv6 behind extension headers",
+        "6105; 7113 §2",
+        "S",
+        "we ignore them ourselves; what goes from station to station is not filtered yet",
+    ),
+)
+
+GROUPS = {
+    "DHCPv4: framing": FRAMING,
+    "DHCPv4: what a client asks": SERVER,
+    "DHCPv4: options since then": MODERN,
+    "IPv6: neighbour discovery and router advertisements": ROUTER,
+}
+ROWS = {row.id: row for rows in GROUPS.values() for row in rows}
