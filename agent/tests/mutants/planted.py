@@ -689,6 +689,22 @@ BUGS = (
         ("io/test_direct_routes.py",),
     ),
     Bug(
+        "kernel-without-objects-gets-none",
+        "on a kernel without nexthop objects there are no direct routes at all",
+        "io/route_socket.py",
+        "            if reason.errno == errno.EOPNOTSUPP:\n",
+        "            if reason.errno == errno.ENOSYS:\n",
+        ("io/test_route_socket.py",),
+    ),
+    Bug(
+        "taken-number-ends-it",
+        "a nexthop object that somebody else has made under our next number leaves a node without routes",
+        "io/route_socket.py",
+        "            if reason.errno != errno.EEXIST:\n",
+        "            if reason.errno:\n",
+        ("io/test_route_socket.py",),
+    ),
+    Bug(
         "refused-is-forgotten",
         "of direct routes that the kernel refuses the core never hears",
         "io/executor.py",

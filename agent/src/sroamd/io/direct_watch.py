@@ -32,6 +32,10 @@ class DirectWatch:
         """The objects may be gone, or not what they were."""
         self._doubted = True
 
+    def doubt_link(self, index: int) -> None:
+        """Something has happened to the interface."""
+        self._doubted = self._doubted or any(one.index == index for one in self.books.objects())
+
     def heard(self, body: bytes) -> None:
         """Somebody else made, changed or removed an object."""
         found = netlink_nexthop.parse_nexthop(body)

@@ -66,9 +66,7 @@ class RouteSocket:
         self.port = self._socket.port
         self.known: dict[Prefix, Route] = {}
         self.direct = DirectRoutes(plain=not objects)
-        self._refused: set[tuple[NodeId, int]] = (
-            set()
-        )  # nodes and IP versions whose direct routes are not as they should
+        self._refused: set[tuple[NodeId, int]] = set()  # of whose direct routes the kernel has refused some
         self.counters: Counter[str] = Counter()
 
     def close(self) -> None:

@@ -37,7 +37,9 @@ from sroamd.io.router_ways import RouterWays
 
 log = logging.getLogger(__name__)
 
-EVENT_BUFFER = 8 << 20  # octets: some ten thousand route events
+# Octets; the kernel doubles them and reckons 1280 for each event. So 32,000 fit: it tells of each IPv6 route that goes
+# with its nexthop object, and after an overflow all routes have to be read again.
+EVENT_BUFFER = 20 << 20
 READS_MAX = 256  # datagrams taken in one wake-up
 GROUPS = ("link", "ipv4_address", "ipv6_address", "ipv4_route", "ipv6_route", "nexthop")
 
@@ -179,7 +181,8 @@ class KernelWatch:
             self._links.drop(link.index)
         else:
             self._links.put(link)
-        self._directs.doubt()  # also where nothing has changed: the carrier may have come back before this was said
+        # Also where nothing has changed: the carrier may have come back before this was said.
+        self._directs.doubt_link(link.index)
         if gone or before is None or (before.up, before.name) != (link.up, link.name):
             self._relist = True  # IPv4 routes vanish with a link without an event
             self._own.doubt()
