@@ -9,15 +9,17 @@ from hypothesis import strategies as st
 
 from sroamd.addresses import BROADCAST, NO_MAC, Mac, NodeId
 from sroamd.core import events as ev
-from sroamd.core.values import NextHop, Route, RouteKind, StoredDatum
+from sroamd.core.values import NextHop, Route, RouteKind, StoredDatum, Towards
 from sroamd.wire.census import Answer, Held, Question
 from sroamd.wire.datum import (
     Evidence,
     NodeRecord,
     association_key,
+    encode_links,
     evidence_key,
     ipv4_lease_key,
     ipv6_lease_key,
+    links_key,
     node_key,
 )
 from sroamd.wire.dhcpv4 import DhcpMessage, MessageType
@@ -48,11 +50,13 @@ counts = st.tuples(*3 * [st.integers(0, 70_000)])
 evidence = st.builds(Evidence, node_ids, st.integers(0, 2**33), *2 * [st.integers(0, 70_000)], counts, counts).map(
     Evidence.encode
 )
+links = st.frozensets(st.sampled_from([IPv6Address(text) for text in ("fe80::7", "fe80::2:1", "fe80::2:2")]))
 updates = st.one_of(
     st.tuples(ipv4.map(ipv4_lease_key), stations.map(bytes)),
     st.tuples(st.sampled_from([ipv6_lease_key(IPv6Network((n << 64, 64))) for n in (0, 7)]), stations.map(bytes)),
     st.tuples(stations.map(association_key), node_ids.map(bytes) | st.just(b"")),
     st.tuples(node_ids.map(node_key), records | st.just(b"")),
+    st.tuples(node_ids.map(links_key), links.map(encode_links)),
     st.tuples(st.builds(evidence_key, stations, node_ids), evidence | st.sampled_from((b"", b"\x02later"))),
     st.tuples(st.binary(max_size=12), st.binary(max_size=40)),
 ).flatmap(
@@ -114,7 +118,9 @@ census = st.builds(Question, node_ids, nonces, st.none(), st.just(0), st.just(0)
     )
 )
 next_hops = st.builds(NextHop, interfaces, st.none() | ipv4 | ipv6)
-routes = st.builds(Route, prefixes, st.sampled_from(RouteKind), next_hops)
+routes = st.builds(Route, prefixes, st.sampled_from(RouteKind), next_hops) | st.builds(
+    Route, prefixes, st.just(RouteKind.DIRECT), st.builds(Towards, node_ids)
+)
 stored = st.builds(
     StoredDatum,
     ipv4.map(ipv4_lease_key) | st.binary(max_size=10),
@@ -154,6 +160,8 @@ events = st.one_of(
     st.builds(ev.KernelRoutesListed, st.frozensets(routes, max_size=4)),
     st.builds(ev.KernelRouteLost, routes),
     st.builds(ev.NextHopChanged, ipv4 | ipv6, st.none() | next_hops),
+    st.builds(ev.NextHopObjectsLost, st.frozensets(st.tuples(node_ids, st.sampled_from((4, 6))))),
+    st.builds(ev.LinkLocalsListed, links),
     st.builds(ev.InterfaceChanged, interfaces, st.none() | stations),
     st.builds(ev.LeasesLoaded, st.lists(stored, max_size=3).map(tuple)),
     st.builds(ev.LeasesStored, st.integers(0, 40), st.booleans()),

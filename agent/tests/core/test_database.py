@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from ipaddress import IPv4Address
 
 import pytest
 
 from sroamd import constants
-from sroamd.addresses import NO_MAC
+from sroamd.addresses import NO_MAC, NodeId
 from sroamd.core.database import (
     Database,
     Datum,
@@ -22,7 +23,7 @@ from sroamd.core.database import (
 )
 from sroamd.core.fingerprints import bucket_of
 from sroamd.core.peering import to_update
-from sroamd.wire.datum import ipv4_lease_key, node_key
+from sroamd.wire.datum import ipv4_lease_key, links_key, node_key
 from sroamd.wire.flood import Update
 from tests.core.harness import ALICE, BOB, id_of
 
@@ -248,12 +249,21 @@ def test_one_station_has_so_many_leases_and_what_is_declined_is_no_station_s() -
     assert isinstance(database.merge(Update(2, 60, keys[most + 1], NO_MAC), NOW), Inserted)
 
 
-def test_only_so_many_nodes_are_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("key_of", "value", "reason"),
+    [
+        (node_key, b"\x03ap9" + bytes(20), "flood.nodes-full"),
+        (links_key, b"\xfe\x80" + bytes(14), "flood.links-full"),
+    ],
+)
+def test_only_so_many_nodes_are_believed(
+    key_of: Callable[[NodeId], bytes], value: bytes, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(constants, "NODES_MAX", 3)
-    database, value = Database(), b"\x03ap9" + bytes(20)
-    keys = [node_key(id_of(number)) for number in range(4)]
+    database = Database()
+    keys = [key_of(id_of(number)) for number in range(4)]
     assert all(isinstance(database.merge(Update(0, 60, key, value), NOW), Inserted) for key in keys[:3])
-    assert database.merge(Update(0, 60, keys[3], value), NOW) == Refused("flood.nodes-full")
+    assert database.merge(Update(0, 60, keys[3], value), NOW) == Refused(reason)
     assert isinstance(database.merge(Update(1, 60, keys[0], value), NOW), Replaced)
     database.expire(keys[0], NOW + 60 + constants.NODE_HOLD)
     assert isinstance(database.merge(Update(0, 60, keys[3], value), NOW), Inserted)
@@ -277,6 +287,29 @@ def test_full_database_refuses_new_keys_and_takes_newer_versions() -> None:
     assert isinstance(database.merge(Update(8, 60, LEASE, BOB), NOW), Replaced)
     assert len(database) == 2
     assert database.counters["flood.database-full"] == 1
+
+
+def test_all_versions_of_a_key_share_it_with_the_index() -> None:
+    """There are 100,000 keys, and the routes refer to them too."""
+    database = Database()
+    for seqno in range(3):
+        database.merge(Update(seqno, 60, bytes(bytearray(LEASE)), ALICE), NOW)
+    database.publish(bytes(bytearray(LEASE)), ALICE, 60, NOW)
+    datum = database.get(LEASE)
+    (indexed,) = database.leases_of(ALICE)
+    assert datum is not None
+    assert datum.key is indexed
+    assert datum.seqno == 3
+
+
+def test_stations_of_a_node_are_found_as_long_as_their_claims_are_remembered() -> None:
+    database = Database()
+    database.merge(Update(1, 60, CLAIM, ONE), NOW)
+    assert database.stations_at(NodeId(ONE)) == {CLAIM}
+    database.merge(Update(2, 60, CLAIM, TWO), NOW)
+    assert (database.stations_at(NodeId(ONE)), database.stations_at(NodeId(TWO))) == (frozenset(), {CLAIM})
+    database.merge(Update(3, 60, CLAIM, b""), NOW)
+    assert database.stations_at(NodeId(TWO)) == frozenset()
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from sroamd.core.fingerprints import bucket_of, fingerprint
 from sroamd.core.seqno import HALF, MODULUS, is_newer
 from sroamd.core.values import StoredDatum
 from sroamd.wire.flood import Update
-from tests.core.harness import ALICE, BOB
+from tests.core.harness import ALICE, BOB, id_of
 
 LEASES = (bytes((0, 192, 0, 2, 7)), bytes((0, 192, 0, 2, 8)), bytes((1, *range(8))))
 KEYS = (*LEASES, bytes((2, 2, 0, 0, 0, 0, 7)), b"\x63x")
@@ -165,6 +165,9 @@ def test_digest_counts_and_index_hold_after_anything(sequence: list[tuple[str, U
             for value in (b"\x02\0\0\0\0\x01", b"\x02\0\0\0\0\x02", bytes(6)):
                 holds = datum is not None and datum.value == value
                 assert (key in database.leases_of(value)) == holds  # type: ignore[arg-type]
+        for node in (id_of(1), id_of(2)):
+            named = {datum.key for datum in database if datum.key[0] == 2 and datum.value == node}
+            assert database.stations_at(node) == named
 
 
 def test_restore_keeps_what_is_newer() -> None:

@@ -152,6 +152,8 @@ class Grammar:
                 datum.association_key(station),
                 datum.node_key(node),
                 datum.node_key(NodeId(rng.randbytes(8))),
+                datum.links_key(node),
+                datum.links_key(NodeId(rng.randbytes(8))),
                 datum.evidence_key(station, node),
                 rng.choice(CROWDED),
                 bytes((rng.randrange(256),)) + rng.randbytes(rng.randrange(12)),
@@ -172,6 +174,8 @@ class Grammar:
                 name = rng.choice(("ap", "", "\x1b[2J", "n" * 63))
                 router = rng.choice((None, IPv4Address("10.255.0.2"), IPv4Address("192.0.2.1")))
                 return datum.NodeRecord(name, router, rng.choice((None, IPv6Address("fd00:255::2")))).encode()
+            case datum.LINKS:
+                return datum.encode_links(IPv6Address("fe80::") + rng.randrange(20) for _ in range(rng.randrange(14)))
             case datum.EVIDENCE:
                 counts = (rng.randrange(9), 0, 65535)
                 return datum.Evidence(node, rng.randrange(2**32), 9, 9, counts, counts).encode()

@@ -19,7 +19,7 @@ from sroamd.core import events as ev
 from sroamd.core.check_json import result_json
 from sroamd.core.node import Node
 from sroamd.core.status import report
-from sroamd.core.values import NextHop
+from sroamd.core.values import NextHop, RouteKind
 from sroamd.wire.census import Question
 from sroamd.wire.cursor import DecodeError
 from sroamd.wire.dhcpv4 import DhcpMessage, MessageType
@@ -205,6 +205,10 @@ class Port:
                 self._queue.append(ev.PeerReady(peer, "again"))
             case do.StoreLeases(_, ticket) if ticket is not None:
                 self._queue.append(ev.LeasesStored(ticket))
+            case do.InstallRoute(route) if route.kind is RouteKind.DIRECT and self._rng.random() < 0.05:
+                self._queue.append(ev.KernelRouteLost(route))
+            case do.SetNextHop(node, version, _) if self._rng.random() < 0.1:
+                self._queue.append(ev.NextHopObjectsLost(frozenset({(node, version)})))
             case do.WatchNextHops(addresses):
                 for address in addresses:
                     self._queue.append(ev.NextHopChanged(address, NextHop("bb0", address)))
@@ -246,6 +250,9 @@ class Port:
         yield "database", held, constants.DATABASE_MAX + 2 * len(STATIONS) + len(NODES)  # and what the node itself says
         yield "evidence", len(node.database.evidence), constants.EVIDENCE_MAX + constants.CONFLICTS_MAX
         yield "nodes", len(node.nodes.records), constants.NODES_MAX
+        yield "gateways", len(node.nodes._gateways._said), 2 * constants.NODES_MAX
+        yield "nexthop objects", len(node.routes.direct.next_hops._set), 2 * constants.NODES_MAX
+        yield "direct routes", len(node.routes.direct.installed), held
         buckets = node.database.digests._keys.values()
         yield "bucket", max(map(len, buckets), default=0), constants.BUCKET_MAX + len(STATIONS)
         indexed = node.database._keys_with.items()

@@ -28,6 +28,7 @@ LEASES = ("core/test_leases.py", "core/test_dhcp_server.py", "core/test_dhcp_req
 PEERING = ("core/test_peering.py", "core/test_hello.py")
 REPAIR = ("core/test_repair.py", "core/test_synchronisation.py")
 ROUTES = ("core/test_routes.py", "core/test_routes_kernel.py")
+DIRECT = ("core/test_direct_routes.py", "core/test_next_hops.py", "core/test_direct_laws.py")
 C_PEERS = ("core/test_c_peers.py",)
 FLOOD = ("wire/test_flood.py", "wire/test_robustness.py")
 
@@ -507,6 +508,118 @@ BUGS = (
         "        wait = self._losses.done(key, turn.now)\n",
         "        wait = 0.0\n",
         ROUTES,
+    ),
+    Bug(
+        "foreign-routers-are-trusted",
+        "a direct route leads through a router that still believes in the old place, and packets circle",
+        "core/nodes.py",
+        "if hop is None or hop.gateway is None or hop.gateway not in self._gateways:",
+        "if hop is None:",
+        DIRECT,
+    ),
+    Bug(
+        "stations-are-taken-for-routers",
+        "a direct route leads out of an interface of stations",
+        "core/nodes.py",
+        "        return None if hop.interface in stations else hop\n",
+        "        return hop\n",
+        DIRECT,
+    ),
+    Bug(
+        "gateway-is-forgotten-with-its-first-datum",
+        "an address that a record and links name is nobody's as soon as one of them ends",
+        "core/gateways.py",
+        "            if not self._sayers[address]:\n",
+        "            if address in self._sayers:\n",
+        DIRECT,
+    ),
+    Bug(
+        "gateways-that-come-or-go-change-nothing",
+        "links that arrive or run out leave the ways as they are",
+        "core/nodes.py",
+        "            self._moved.update(self.records)\n",
+        "            pass\n",
+        DIRECT,
+    ),
+    Bug(
+        "gone-objects-leave-their-routes-in-the-books",
+        "the kernel has dropped the routes of a nexthop object, and nobody installs them again",
+        "core/direct.py",
+        "        self._drop(turn, changes.gone)\n",
+        "",
+        DIRECT,
+    ),
+    Bug(
+        "gone-objects-forget-what-has-just-moved",
+        "a route that has gone with its object, in the reaction in which its station left, is removed once more",
+        "core/direct.py",
+        " | turn.touched\n",
+        "\n",
+        DIRECT,
+    ),
+    Bug(
+        "new-objects-stay-without-routes",
+        "a node that comes back is not routed to, until something of each of its stations changes",
+        "core/direct.py",
+        "        self._look_at(turn, (node for node, _ in changes.new))\n",
+        "",
+        DIRECT,
+    ),
+    Bug(
+        "all-stations-of-a-node-in-one-reaction",
+        "a node with a thousand stations comes, and a roam waits until all are routed",
+        "core/direct.py",
+        "self._slice[-constants.DIRECT_SLICE :]:",
+        "self._slice[:]:",
+        DIRECT,
+    ),
+    Bug(
+        "objects-are-fought-for",
+        "a link that flaps, or an object that the kernel refuses, is set without end",
+        "core/next_hops.py",
+        "            if ready_at > turn.now:\n",
+        "            if ready_at > turn.now + 1e9:\n",
+        DIRECT,
+    ),
+    Bug(
+        "reload-leaves-direct-routes",
+        "direct routes that are switched off stay until something changes",
+        "core/next_hops.py",
+        "            nodes.update(self._nodes.records, (node for node, _ in self._set))\n",
+        "            pass\n",
+        DIRECT,
+    ),
+    Bug(
+        "old-place-sends-packets-back",
+        "a demoted route leads through a foreign router at once, which still sends the packets here",
+        "core/routes.py",
+        "        if way is None and not blind:\n",
+        "        if way is None:\n",
+        DIRECT,
+    ),
+    Bug(
+        "old-place-drops-for-ever",
+        "a demoted route that began blind stays blind to its end",
+        "core/routes.py",
+        "            blind = since + constants.DEMOTED_BLIND_TIME > now\n",
+        "            blind = True\n",
+        DIRECT,
+    ),
+    Bug(
+        "direct-before-demoted",
+        "the old place withdraws at once, and a lost withdrawal draws the traffic there for a minute",
+        "core/routes.py",
+        "        if demoted is None and in_force and owner is not None:\n",
+        "        if in_force and owner is not None:\n",
+        DIRECT,
+    ),
+    Bug(
+        "links-are-published-without-end",
+        "the same list of link-local addresses is flooded anew each time it is heard",
+        "core/own_record.py",
+        "        if not self._is_said(key, self._links, turn.now):\n",
+        "        if self._links is not None:\n",
+        DIRECT,
     ),
     # -- peers
     Bug(

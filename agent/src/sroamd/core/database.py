@@ -208,6 +208,7 @@ class Database:
     def publish(self, key: bytes, value: bytes, life: float, now: float) -> Datum:
         """A version of our own, above whatever is known."""
         held = self._data.get(key)
+        key = key if held is None else held.key
         datum = Datum(key, 0 if held is None else following(held.seqno), value, now + life)
         self._put(datum, now)
         return datum

@@ -41,8 +41,9 @@ class DirectRoutes:
 
     def listed(self, turn: Turn, found: dict[bytes, Towards]) -> None:
         """The direct routes that the kernel has. What is not as it was believed to be is looked at."""
-        before, self.installed = self.installed, found
+        before = self.installed
         turn.touched.update(key for key, towards in found.items() if before.get(key) != towards)
+        self.installed = {key: self._shared(key, towards) for key, towards in found.items()}
         self._look_at(turn, self.next_hops.nodes)
 
     def objects_lost(self, turn: Turn, lost: Iterable[tuple[NodeId, int]]) -> None:
@@ -62,6 +63,9 @@ class DirectRoutes:
             turn.touch(association_station(key))
         del self._slice[-constants.DIRECT_SLICE :]
         self._go_on(turn)
+
+    def _shared(self, key: bytes, towards: Towards) -> Towards:
+        return self.next_hops.towards[version_of(key)].get(towards.node, towards)
 
     def _look_at(self, turn: Turn, nodes: Iterable[NodeId]) -> None:
         self._waiting.update((node, None) for node in nodes if self._state.database.stations_at(node))

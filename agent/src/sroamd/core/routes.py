@@ -82,6 +82,8 @@ class Routes:
             for key, route in self.near.items():
                 if route.kind is RouteKind.DEMOTED:
                     self._demote(key, turn.now)
+        for key in self.near:
+            self.direct.installed.pop(key, None)
         turn.touched.update(before, self.near)
         for station in self._state.present:
             turn.touch(station)
