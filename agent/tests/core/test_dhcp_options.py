@@ -84,6 +84,20 @@ def test_r6842_3_client_id_is_echoed_in_every_reply_also_nak() -> None:
     assert [reply.message.options[61] for reply in sent] == [CLIENT_ID] * 4
 
 
+@pytest.mark.conformance("r2563_116", "r4702_fqdn")
+def test_options_that_nobody_has_configured_are_neither_answered_nor_an_obstacle() -> None:
+    """A host name for a DNS, IPv6 only, a captive portal, no automatic address: asked for by phones every day."""
+    asked = {55: bytes((1, 3, 6, 81, 108, 114, 116)), 81: b"\x01\x00\x00" + b"x" * 200, 116: b"\x01"}
+    with_them, without = offer_and_ack(lab_with_alice(), asked), offer_and_ack(lab_with_alice(), {55: bytes((1, 3, 6))})
+    assert [sent.message.options for sent in with_them] == [sent.message.options for sent in without]
+
+
+@pytest.mark.conformance("r2131_31_secs")
+@pytest.mark.parametrize("secs", [0, 1, 60, 0xFFFF])
+def test_r2131_31_secs_whoever_has_waited_is_answered_as_who_has_not(secs: int) -> None:
+    assert len(offer_and_ack(lab_with_alice(), secs=secs)) == 2
+
+
 def test_without_client_id_none_is_made_up() -> None:
     assert all(61 not in sent.message.options for sent in offer_and_ack(lab_with_alice()))
 
