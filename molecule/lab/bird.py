@@ -64,4 +64,5 @@ def restore_babeld(lab: Lab, node: Node) -> None:
     """The inverse of replace_babeld, as far as a node has BIRD."""
     machine = lab.machine(node.name)
     machine.run(["systemctl", "disable", "--now", "bird"], check=False)
-    machine.run(["systemctl", "enable", "--now", "babeld"])
+    machine.run(["systemctl", "enable", "babeld"])
+    machine.run(["systemctl", "restart", "babeld"])

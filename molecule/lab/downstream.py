@@ -53,9 +53,8 @@ class Downstream:
     def __exit__(self, *_: object) -> None:
         listener, sender = self._processes
         for process, drain in ((sender, _DRAIN), (listener, 0.0)):
-            if process.stdin is not None:
-                process.stdin.close()
-            process.wait()
+            # Its standard input ends, and so does it.
+            process.communicate()
             time.sleep(drain)
         count = len(self._stations)
         places = range(count, count + len(self._lab.topology.of_kind(Kind.AP)))

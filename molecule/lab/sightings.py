@@ -13,6 +13,7 @@ from .records import Family
 SENT = struct.Struct("<Id")  # number, monotonic seconds
 SIGHTING = struct.Struct("<BBHId")  # family, place, hops left, number, monotonic seconds
 
+UNDER_WAY = 0.02  # seconds
 FIRST_HOPS = 64  # what senders begin with
 
 
@@ -75,8 +76,11 @@ def streams(sent: bytes, seen: bytes, targets: int, airs: frozenset[int]) -> lis
 
 
 def settled(stream: Stream, association: float, until: float) -> Settled:
-    """How the stream fared from an association until the end of its window."""
-    window = [(number, time) for number, time in stream.sent if association <= time < until]
+    """How the stream fared from an association until the end of its window: when the station leaves again, say.
+
+    What is still under way then is not judged.
+    """
+    window = [(number, time) for number, time in stream.sent if association <= time < until - UNDER_WAY]
     lost = [index for index, (number, _) in enumerate(window) if number not in stream.arrived]
     after = window[lost[-1] + 1 :] if lost else window
     ms = (stream.arrived[after[0][0]] - association) * 1000 if after else math.inf

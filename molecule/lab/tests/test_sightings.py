@@ -70,3 +70,8 @@ def test_percentiles_are_values_that_occurred() -> None:
 
 def test_a_sender_that_stood_still_is_noticed() -> None:
     assert longest_pause_ms([(0, 1.0), (1, 1.001), (2, 1.061), (3, 1.062)]) == pytest.approx(60)
+
+
+def test_what_is_under_way_when_the_station_leaves_is_not_judged() -> None:
+    assert settled(stream({895}), 10.1002, 10.9).lost == 0
+    assert settled(stream({875}), 10.1002, 10.9).lost == 1
