@@ -208,13 +208,23 @@ def test_next_hop_that_changes_moves_demoted_routes_only() -> None:
     assert lab[1].all(do.InstallRoute) == []
 
 
-def test_next_hop_that_is_lost_leaves_the_demoted_route_as_it_is() -> None:
+def test_demoted_route_without_a_way_loses_what_is_in_flight_instead_of_sending_it_back() -> None:
     lab, address = with_alice()
     lab.join(2, ALICE)
-    lab[1].forget()
     lab.do(1, ev.NextHopChanged(AP2, None))
-    assert lab[1].all(do.InstallRoute) == lab[1].all(do.RemoveRoute) == []
+    assert lab[1].kernel[address] == Route(address, RouteKind.DEMOTED, NextHop("wlan0", None))
+    lab.wait(constants.DEMOTED_BLIND_TIME)
+    assert address not in lab[1].kernel  # everybody has been told that it is bad: Babel's own is better from now on
+
+
+def test_demoted_route_of_a_station_that_is_nowhere_leads_to_no_other_node() -> None:
+    """Where it was last, nobody knows of it any more: that node would send by Babel, which knows of us. Found by the
+    simulator."""
+    lab, address = with_alice()
+    lab.join(2, ALICE)
     assert lab[1].kernel[address].next_hop == NextHop("bb0", AP2)
+    lab.leave(2, ALICE)
+    assert lab[1].kernel[address] == Route(address, RouteKind.DEMOTED, NextHop("wlan0", None))
 
 
 def test_conflict_demotes_at_once_and_the_answer_restores() -> None:

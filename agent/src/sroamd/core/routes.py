@@ -193,20 +193,21 @@ class Routes:
             self._forget_demotion(key)
             return None
         assert isinstance(near.next_hop, NextHop)
-        way: NextHop | None = near.next_hop
+        way: NextHop | None = self._nowhere(near.next_hop)
         if owner is not None:
-            blind = since + constants.DEMOTED_BLIND_TIME > now
-            way = self._way_to(NodeId(owner), version_of(key), near.next_hop, blind=blind)
+            node, version = NodeId(owner), version_of(key)
+            safe = self._nodes.safe_next_hop(node, version)
+            if safe is not None:
+                way = safe
+            elif since + constants.DEMOTED_BLIND_TIME <= now:
+                way = self._nodes.next_hop(node, version)
         return Route(lease_prefix(key), RouteKind.DEMOTED, way) if way is not None else None
 
-    def _way_to(self, owner: NodeId, version: int, before: NextHop, *, blind: bool) -> NextHop | None:
-        """Of a demoted route that leads by way of `before`."""
-        way = self._nodes.safe_next_hop(owner, version)
-        if way is None and not blind:
-            way = self._nodes.next_hop(owner, version)
-        if way is None and (blind or before.gateway is not None):
-            way = before
-        return way
+    def _nowhere(self, before: NextHop) -> NextHop:
+        """Over the radio, where the station is no more: also where the route has led to another node meanwhile, which
+        may send back to us what is not here."""
+        interfaces = self._state.config.interfaces
+        return NextHop(interfaces[0].name, None) if before.gateway is not None and interfaces else before
 
     def _is_decided(self, key: bytes, now: float, all_listed: bool) -> bool:
         """Whether what is known says where the station of a route found at the start is, rather than nothing at all."""
