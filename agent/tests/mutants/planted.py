@@ -29,6 +29,7 @@ PEERING = ("core/test_peering.py", "core/test_hello.py")
 REPAIR = ("core/test_repair.py", "core/test_synchronisation.py")
 ROUTES = ("core/test_routes.py", "core/test_routes_kernel.py")
 DIRECT = ("core/test_direct_routes.py", "core/test_next_hops.py", "core/test_direct_laws.py")
+SIM_ROUTES = ("sim/test_routing.py", "sim/test_checks_object.py")
 C_PEERS = ("core/test_c_peers.py",)
 FLOOD = ("wire/test_flood.py", "wire/test_robustness.py")
 
@@ -849,5 +850,54 @@ BUGS = (
         "        self._tokens -= amount\n",
         "",
         ("test_rate.py",),
+    ),
+    # -- where packets go: the simulator knows
+    Bug(
+        "direct-through-strangers",
+        "direct routes lead through routers that have no agent, and may still believe in the old access point",
+        "core/nodes.py",
+        "hop.gateway is None or hop.gateway not in self._gateways",
+        "hop.gateway is None",
+        SIM_ROUTES,
+    ),
+    Bug(
+        "next-hops-stay",
+        "a nexthop object is not replaced when the way to the node changes",
+        "core/next_hops.py",
+        "        if desired == held:\n",
+        "        if desired == held or (held is not None and desired is not None):\n",
+        SIM_ROUTES,
+    ),
+    Bug(
+        "lost-objects-stay-in-the-books",
+        "the kernel has dropped nexthop objects with their routes, and nothing follows",
+        "core/next_hops.py",
+        "        gone = [(node, version) for node, version in sorted(lost) if (node, version) in self._set]\n",
+        "        gone = []\n",
+        SIM_ROUTES,
+    ),
+    Bug(
+        "demoted-towards-who-had-it",
+        "a demoted route leads where the station was last, though it is nowhere now: packets come back and circle",
+        "core/routes.py",
+        "before.gateway is not None and interfaces",
+        "before.gateway is None and interfaces",
+        SIM_ROUTES,
+    ),
+    Bug(
+        "demoted-through-strangers",
+        "packets in flight are sent to a router without the agent, which sends them back",
+        "core/routes.py",
+        "            elif since + constants.DEMOTED_BLIND_TIME <= now:\n",
+        "            else:\n",
+        SIM_ROUTES,
+    ),
+    Bug(
+        "direct-outlives-the-agent",
+        "nobody flushes protocol 47 when an agent has died",
+        "sim/machine.py",
+        "        if process == self.process:\n            self.kernel.flush_direct()\n",
+        "        pass\n",
+        SIM_ROUTES,
     ),
 )

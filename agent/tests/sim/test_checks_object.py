@@ -8,9 +8,13 @@ from dataclasses import replace
 import pytest
 
 from sroamd import constants
+from sroamd.addresses import NodeId
 from sroamd.core.database import Database, Outcome, Same
+from sroamd.core.direct import DirectRoutes
 from sroamd.core.leases import Leases
+from sroamd.core.next_hops import Changes, NextHops
 from sroamd.core.node import Node
+from sroamd.core.nodes import Nodes
 from sroamd.core.peering import Peering
 from sroamd.core.pings import Pings
 from sroamd.core.repair import Repair
@@ -18,6 +22,7 @@ from sroamd.core.routes import Routes
 from sroamd.core.tickets import Tickets
 from sroamd.core.turn import Turn
 from sroamd.core.values import Route, Towards
+from sroamd.sim.kernel import VirtualKernel
 from sroamd.sim.run import run
 from sroamd.sim.scenario import Scenario
 from sroamd.wire.flood import Update
@@ -35,6 +40,7 @@ ROUGH = Scenario(
     partitions=2,
     budget=60_000,
 )
+CHAIN: dict[str, object] = {"layout": "chain", "partitions": 0, "kills": 0, "budget": 120_000}
 CROWDED: dict[str, object] = {"ipv4_prefix": "192.0.2.0/28", "appear_within": 15.0, "kills": 0, "partitions": 0}
 Break = Callable[[pytest.MonkeyPatch], None]
 
@@ -89,6 +95,38 @@ def forgets_what_was_stored(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Database, "restore", lambda self, datum, now: None)
 
 
+def leads_through_anybody(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Nodes, "safe_next_hop", Nodes.next_hop)
+
+
+def leaves_next_hops_as_they_were(patch: pytest.MonkeyPatch) -> None:
+    derive = NextHops._derive
+
+    def broken(hops: NextHops, turn: Turn, node: NodeId, version: int, changes: Changes) -> None:
+        if (node, version) not in hops._set:
+            derive(hops, turn, node, version, changes)
+
+    patch.setattr(NextHops, "_derive", broken)
+
+
+def sends_what_is_for_nobody_to_whom_had_it_last(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Routes, "_nowhere", lambda self, before: before)
+
+
+def keeps_a_direct_route_as_it_is(patch: pytest.MonkeyPatch) -> None:
+    desired = DirectRoutes.desired
+
+    def broken(routes: DirectRoutes, key: bytes, owner: bytes) -> Towards | None:
+        return routes.installed.get(key) or desired(routes, key, owner)
+
+    patch.setattr(DirectRoutes, "desired", broken)
+
+
+def is_not_cleaned_up_after(patch: pytest.MonkeyPatch) -> None:
+    """The service without its ExecStopPost."""
+    patch.setattr(VirtualKernel, "flush_direct", lambda self: None)
+
+
 def raises_now_and_then(patch: pytest.MonkeyPatch) -> None:
     def broken(node: Node, turn: Turn, key: bytes) -> None:
         raise KeyError(key)
@@ -113,6 +151,11 @@ def test_sound_node_is_not_accused() -> None:
         (floods_lifetimes_for_ever, "comes to rest", {"partitions": 0, "kills": 0, "budget": 20_000}),
         (forgets_what_was_stored, "stations served", {"blackouts": 1, "asks_dhcp": 0.0}),
         (raises_now_and_then, "raises nothing", {}),
+        (leads_through_anybody, "direct routes", {**CHAIN, "foreign": 1}),
+        (leaves_next_hops_as_they_were, "direct routes", {**CHAIN, "layout": "ring", "link_cuts": 3, "kills": 3}),
+        (sends_what_is_for_nobody_to_whom_had_it_last, "loops end", {**CHAIN, "foreign": 1}),
+        (keeps_a_direct_route_as_it_is, "loops end", CHAIN),
+        (is_not_cleaned_up_after, "direct routes die", {**CHAIN, "hangs": 2}),
     ],
 )
 def test_broken_node_is_found_out(

@@ -7,5 +7,6 @@ disk, the kernel's routes, hostapd, the radio, the stations' DHCP and SLAAC, Bab
     machine   one node with its disk, kernel and hostapd      network   connections between nodes, partitions
     station   a station; `dhcp_client` is its address         faults    what goes wrong, and when
     checks    what must hold always, and after a quiet time   scenario  a run: seed and scenario in, result out
-    babel     routes reach others late; `walk` shows a walk   trace     what happened, and its hash
+    backbone  cables and switches; `babel` on its routers     trace     what happened, and its hash
+    packets   where routes lead while they change             walk      shows a walk
 """

@@ -6,13 +6,15 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from multiprocessing import Pool
 
 from sroamd.sim import partitions, scale, scale_table
 from sroamd.sim.mixed import mixed_of_seed, run_mixed
+from sroamd.sim.packets import LONGEST
 from sroamd.sim.run import Result, run
 from sroamd.sim.seeds import of_seed
 from sroamd.sim.topologies import TOPOLOGIES
@@ -77,8 +79,10 @@ def _run_many(seeds: range, nodes: int, stations: int, jobs: int, *, mixed: bool
     failed = []
     began = shown_at = time.perf_counter()
     virtual = 0.0
+    totals: Counter[str] = Counter()
     for number, result in enumerate(_results(seeds, nodes, stations, jobs, mixed), start=1):
         virtual += result.virtual_time
+        add_up(totals, result.counters)
         if not result.ok:
             failed.append(result.seed)
             print(verdict(result), flush=True)
@@ -93,7 +97,18 @@ def _run_many(seeds: range, nodes: int, stations: int, jobs: int, *, mixed: bool
         f"{len(seeds)} seeds, {nodes} nodes, {stations} stations: {len(seeds) - len(failed)} ok, {len(failed)} failed; "
         f"{virtual / 3600:.0f} virtual hours in {elapsed:.1f} s with {jobs} processes, {rate:.1f} seeds/s"
     )
+    print("packets: " + ", ".join(f"{name} {totals[name]}" for name in sorted(totals) if is_of_packets(name)))
     return 1 if failed else 0
+
+
+def add_up(totals: Counter[str], counters: Mapping[str, int]) -> None:
+    """Of some counters the greatest is what matters."""
+    for name, number in counters.items():
+        totals[name] = max(totals[name], number) if name.startswith(LONGEST) else totals[name] + number
+
+
+def is_of_packets(counter: str) -> bool:
+    return any(word in counter for word in ("packets", "circles", "loop"))
 
 
 def _results(seeds: range, nodes: int, stations: int, jobs: int, mixed: bool) -> Iterator[Result]:

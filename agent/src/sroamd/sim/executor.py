@@ -26,7 +26,7 @@ def apply(machine: Machine, effect: does.Effect) -> None:
         case does.RemoveRoute(prefix):
             machine.kernel.remove(prefix)
         case does.SetNextHop(node, version, next_hop):
-            machine.kernel.objects[node, version] = next_hop
+            machine.kernel.set_object(node, version, next_hop)
         case does.RemoveNextHop(node, version):
             machine.kernel.remove_object(node, version)
         case does.WatchNextHops(addresses):

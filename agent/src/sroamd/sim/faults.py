@@ -6,15 +6,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from math import exp, log
 from random import Random
 
-from sroamd.sim.machine import Machine
+from sroamd.sim.machine import WATCHDOG, Machine
 from sroamd.sim.wandering import Wandering
 from sroamd.sim.world import World
 
 DOWN_PROCESS = (0.05, 3.0)  # s until the agent runs again; systemd restarts it at once
 DOWN_POWER = (1.0, 20.0)
 SLOW_TIME = (1.0, 60.0)
+FLAPS = (2, 6)  # how often
+FLAP_TIME = (0.005, 2.0)  # s for each down and up, as often below 0.1 as above
 ISLAND = 0.4  # share of the nodes that a partition cuts off, about
 # s that a wall clock is off after a power loss without a battery: back to 1970, a wrong zone, a little ahead. Far ahead
 # is no fault that can be survived: all leases seem to have run out long ago.
@@ -41,11 +44,18 @@ class Trouble:
             self._plan_cut(partition_of(world, number + 1, rng.random() < 0.5), world.repair)
         for _ in range(scenario.flood_cuts):
             self._plan_cut(block_of(world, rng.random() < 0.5), world.unblock_flooding)
+        for _ in range(scenario.link_cuts):
+            self._plan_link_cut(world.some_time(rng), rng.uniform(*scenario.partition_time))
+        for _ in range(scenario.link_flaps):
+            self._plan_flaps(world.some_time(rng))
+        for _ in range(scenario.transit_kills):
+            world.time.at(world.some_time(rng), self._kill, self._transit())
         for _ in range(scenario.broken_connections):
             world.time.at(world.some_time(rng), self._break_connection)
         for what, number in (
             (self._slow, scenario.slow_nodes),
             (self._kill, scenario.kills),
+            (self._hang, scenario.hangs),
             (self._power_loss, scenario.power_losses),
             (self._disk_loss, scenario.disk_losses),
             (self._clock_jump, scenario.clock_jumps),
@@ -71,6 +81,8 @@ class Trouble:
         for liar in world.liars:
             world.kill(liar)
         world.repair(world.network.machines)
+        if world.backbone.closed:
+            world.mend(world.backbone.closed)
         world.unblock_flooding(world.machines)
         self._wandering.stop()
 
@@ -86,6 +98,41 @@ class Trouble:
     def _unless_over(self, what: Callable[[list[Machine]], None], island: list[Machine]) -> None:
         if not self._over:
             what(island)
+
+    def _plan_link_cut(self, begin: float, seconds: float) -> None:
+        """A cable is cut, or a machine's port of a switch: something in the middle fails, or the carrier goes."""
+        ports, carrier = self._some_link(), self._rng.random() < 0.5
+        self._world.time.at(begin, self._cut_link, ports, carrier)
+        self._world.time.at(begin + seconds, self._mend_link, ports)
+
+    def _plan_flaps(self, begin: float) -> None:
+        ports = self._some_link()
+        for _ in range(self._rng.randint(*FLAPS)):
+            down, up = (exp(self._rng.uniform(*map(log, FLAP_TIME))) for _ in range(2))
+            self._world.time.at(begin, self._cut_link, ports, False)
+            self._world.time.at(begin + down, self._mend_link, ports)
+            begin += down + up
+
+    def _some_link(self) -> list[tuple[int, int]]:
+        """Both ends of a cable, or one port of a switch."""
+        segments = self._world.backbone.segments
+        segment = self._rng.randrange(len(segments))
+        members = segments[segment]
+        return [(router, segment) for router in (members if len(members) == 2 else [self._rng.choice(members)])]
+
+    def _cut_link(self, ports: list[tuple[int, int]], carrier: bool) -> None:
+        if not self._over:
+            self._world.cut(ports, carrier=carrier)
+
+    def _mend_link(self, ports: list[tuple[int, int]]) -> None:
+        if not self._over:
+            self._world.mend(ports)
+
+    def _transit(self) -> Machine:
+        """A machine with more cables than one, if there is any."""
+        machines = self._world.machines
+        inner = [machine for machine in machines if len(self._world.backbone.ports[machine.index]) > 1]
+        return self._rng.choice(inner or machines)
 
     def _break_connection(self) -> None:
         if not self._over:
@@ -107,6 +154,11 @@ class Trouble:
         if not self._over and machine.running:
             self._world.kill(machine)
             self._world.time.after(self._rng.uniform(*DOWN_PROCESS), self._world.start, machine)
+
+    def _hang(self, machine: Machine) -> None:
+        if not self._over and machine.running:
+            self._world.hang(machine)
+            self._world.time.after(WATCHDOG + self._rng.uniform(*DOWN_PROCESS), self._world.start, machine)
 
     def _power_loss(self, machine: Machine) -> None:
         if not self._over and machine.powered:

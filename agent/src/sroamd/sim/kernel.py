@@ -6,12 +6,13 @@ from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address
 
 from sroamd.addresses import NodeId
-from sroamd.core.events import Event, KernelRouteLost, NextHopChanged
+from sroamd.core.events import Event, KernelRouteLost, KernelRoutesListed, NextHopChanged, NextHopObjectsLost
 from sroamd.core.values import NextHop, Prefix, Route, RouteKind, Towards
 from sroamd.sim.clock import VirtualTime
 
 Address = IPv4Address | IPv6Address
 NETLINK_DELAY = 0.0005  # s: a route event reaches the agent
+ASKED_AGAIN = 1.0  # s after a refused route the executor asks for what there is (ROUTE_RETRY_MIN)
 
 
 class VirtualKernel:
@@ -25,26 +26,60 @@ class VirtualKernel:
         self.routes: dict[Prefix, Route] = {}
         self.next_hops: dict[Address, NextHop] = {}
         self.objects: dict[tuple[NodeId, int], NextHop] = {}  # nexthop objects, by node and IP version
+        self._no_carrier: set[str] = set()  # interfaces
         self.tell: Callable[[Event], None] = lambda event: None
 
     def install(self, route: Route) -> None:
-        """NLM_F_CREATE | NLM_F_REPLACE on our metric."""
+        """NLM_F_CREATE | NLM_F_REPLACE on our metric. Refused where the nexthop object is not there (any more)."""
+        if isinstance(route.next_hop, Towards) and (route.next_hop.node, route.prefix.version) not in self.objects:
+            self._time.after(ASKED_AGAIN, self._list_again)
+            return
         before = self.routes.get(route.prefix)
         self.routes[route.prefix] = route
         if before is None or before.kind is not route.kind:
             self._changed(route.prefix, route.kind)
+
+    def _list_again(self) -> None:
+        self.tell(KernelRoutesListed(self.listed()))
 
     def way(self, route: Route) -> NextHop:
         """Where packets that take the route go."""
         via = route.next_hop
         return self.objects[via.node, route.prefix.version] if isinstance(via, Towards) else via
 
+    def set_object(self, node: NodeId, version: int, next_hop: NextHop) -> None:
+        """Refused where the link has no carrier, which is as good as lost."""
+        if next_hop.interface in self._no_carrier:
+            self._lose({(node, version)})
+        else:
+            self.objects[node, version] = next_hop
+
     def remove_object(self, node: NodeId, version: int) -> None:
         """`ip nexthop del`: the routes that use it go with it, without a word."""
-        del self.objects[node, version]
-        towards = Towards(node)
-        for prefix in [p for p, r in self.routes.items() if p.version == version and r.next_hop == towards]:
+        if self.objects.pop((node, version), None) is not None:
+            towards = Towards(node)
+            for prefix in [p for p, r in self.routes.items() if p.version == version and r.next_hop == towards]:
+                self.remove(prefix)
+
+    def carrier_lost(self, interface: str) -> None:
+        """Objects by way of it go, and their routes. The agent sees the link, and looks."""
+        self._no_carrier.add(interface)
+        self._lose({key for key, next_hop in self.objects.items() if next_hop.interface == interface})
+
+    def carrier_back(self, interface: str) -> None:
+        self._no_carrier.discard(interface)
+
+    def _lose(self, lost: set[tuple[NodeId, int]]) -> None:
+        for node, version in sorted(lost):
+            self.remove_object(node, version)
+        if lost:
+            self._time.after(NETLINK_DELAY, self.tell, NextHopObjectsLost(frozenset(lost)))
+
+    def flush_direct(self) -> None:
+        """`ip nexthop flush protocol 47` and the routes of 47: when the service is over, and when it begins."""
+        for prefix in [prefix for prefix, route in self.routes.items() if route.kind is RouteKind.DIRECT]:
             self.remove(prefix)
+        self.objects.clear()
 
     def remove(self, prefix: Prefix) -> None:
         if self.routes.pop(prefix, None) is not None:

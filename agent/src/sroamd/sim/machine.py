@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING
 
 from sroamd.addresses import Mac, NodeId
 from sroamd.config import Config
-from sroamd.core.events import Event, InterfaceChanged, KernelRoutesListed, LeasesLoaded, PeerId, Tick
+from sroamd.core.events import (
+    Event,
+    InterfaceChanged,
+    KernelRoutesListed,
+    LeasesLoaded,
+    LinkLocalsListed,
+    PeerId,
+    Tick,
+)
 from sroamd.core.node import Node
 from sroamd.sim.c_node import CNode
 from sroamd.sim.disk import VirtualDisk
@@ -28,6 +36,8 @@ if TYPE_CHECKING:
 
 Agent = Node | CNode
 INTERFACE = "wlan0"
+WATCHDOG = 10.0  # s that a hung agent may be silent (the service's WatchdogSec)
+EXEC_STOP_POST = (0.02, 0.3)  # s after the agent's end until systemd has flushed what nobody looks after
 SPIN_MAX = 1000  # handled timers at one instant, beyond which the node spins
 
 
@@ -65,6 +75,7 @@ class Machine:
         self.process = 0
         self.powered = False
         self.started_at = 0.0  # of the agent's present life, in the world's time
+        self.ended_at = 0.0  # of its last one
         self.wall_offset = 0.0  # s that its wall clock is wrong
         self._boots = 0
         self._booted_at = 0.0
@@ -99,7 +110,7 @@ class Machine:
         self.powered = True
         self._boots += 1
         self._booted_at = self.world.time.now - 10.0
-        self.world.network.router_changed_everywhere()
+        self.world.network.power_changed()
         self.start_agent()
 
     def start_agent(self) -> None:
@@ -114,6 +125,8 @@ class Machine:
         self.deliver(LeasesLoaded(self.disk.load(self.moment())))
         if self.hostapd is not None:
             self.deliver(InterfaceChanged(INTERFACE, self.mac))
+        self.deliver(LinkLocalsListed(self.world.backbone.link_locals(self.index)))
+        self.kernel.flush_direct()
         self.deliver(KernelRoutesListed(self.kernel.listed()))
         if self.hostapd is not None:
             self.hostapd.attach(self.deliver)
@@ -132,6 +145,16 @@ class Machine:
     def kill(self) -> None:
         """kill -9: kernel, hostapd and the committed part of the disk stay."""
         self._die(abrupt=False)
+        self.world.time.after(self._rng.uniform(*EXEC_STOP_POST), self._exec_stop_post, self.process)
+
+    def hang(self) -> None:
+        """It does nothing more, and its kernel keeps its connections and routes until the watchdog ends it."""
+        self._die(abrupt=True)
+        self.world.time.after(WATCHDOG + self._rng.uniform(*EXEC_STOP_POST), self._exec_stop_post, self.process)
+
+    def _exec_stop_post(self, process: int) -> None:
+        if process == self.process:
+            self.kernel.flush_direct()
 
     def power_off(self) -> None:
         self._die(abrupt=True)
@@ -139,7 +162,7 @@ class Machine:
         self.kernel.power_off()
         if self.hostapd is not None:
             self.hostapd.power_off()
-        self.world.network.router_changed_everywhere()
+        self.world.network.power_changed()
 
     def lose_disk(self, node_id: NodeId) -> None:
         """A new card: no leases, and another id. Only while the agent does not run."""
@@ -151,6 +174,7 @@ class Machine:
         if not self.running:
             return
         self.node = None
+        self.ended_at = self._time.now
         self.process += 1
         self._waiting.clear()
         self._busy = False

@@ -1,4 +1,4 @@
-"""The backbone: who dials whom, who can reach whom, and when nodes could hear each other."""
+"""The connections of the flooding protocol over the backbone: who dials whom, and when nodes could hear each other."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from sroamd import constants
 from sroamd.core.events import PeerClosed, PeerReady
-from sroamd.core.values import NextHop
+from sroamd.sim.babel import Babel
+from sroamd.sim.backbone import Backbone
 from sroamd.sim.clock import VirtualTime
 from sroamd.sim.link import Connection, End
 from sroamd.sim.scenario import Scenario
@@ -17,24 +18,26 @@ from sroamd.sim.scenario import Scenario
 if TYPE_CHECKING:
     from sroamd.sim.machine import Machine
 
-# Babel finds a dead link, or a new one, in about this time (routing, section 3: 0.4 to 0.8 s with hello 0.2 s).
+# Babel finds a dead link, or a new one, in about this time (routing, section 3: 0.4 to 0.8 s with hello 0.2 s); sooner
+# where the kernel tells one end of it that the carrier is gone.
 BABEL_NOTICES = (0.4, 0.8)
+BABEL_READS = (0.0, 0.02)  # s: of the carrier in a netlink message, and then takes its routes out of the kernel
+BABEL_IS_TOLD = (0.02, 0.2)  # s: of that, by a neighbour
+BABEL_LOOKS_AGAIN = (0.05, 0.15)  # a router that goes without a way until another has changed its own
 RETRANSMISSION = (0.2, 1.0)  # s: TCP sends again what a partition swallowed
 
 
 class Network:
-    """`islands[i]` is the part of the backbone that node i is in; nodes reach each other within an island.
+    """`blocked` are nodes whose flooding port is closed by a firewall, while the backbone carries all else."""
 
-    `blocked` are nodes whose flooding port is closed by a firewall, while the backbone carries all else.
-    """
-
-    def __init__(self, time: VirtualTime, rng: Random, scenario: Scenario) -> None:
+    def __init__(self, time: VirtualTime, rng: Random, scenario: Scenario, backbone: Backbone, babel: Babel) -> None:
         self.time = time
+        self.backbone = backbone
+        self.babel = babel
         self.octets = scenario.octets
         self.buffer = scenario.buffer
         self.sent = 0  # Updates
         self.machines: list[Machine] = []
-        self.islands: list[int] = []
         self._honest = 0  # how many of the machines are
         self.blocked: set[int] = set()
         self._rng = rng
@@ -47,7 +50,6 @@ class Network:
     def add(self, machines: Sequence[Machine], liars: Sequence[Machine] = ()) -> None:
         self.machines = [*machines, *liars]
         self._honest = len(machines)
-        self.islands = [0] * len(self.machines)
         self._note_components()
 
     def delay(self) -> float:
@@ -55,7 +57,7 @@ class Network:
 
     def reachable(self, a: int, b: int) -> bool:
         """By packets."""
-        return self.islands[a] == self.islands[b] and self.machines[a].powered and self.machines[b].powered
+        return self.babel.reaches(a, b) and self.babel.reaches(b, a)
 
     def can_flood(self, a: int, b: int) -> bool:
         """By connections of the flooding protocol."""
@@ -67,7 +69,6 @@ class Network:
         """The agent's transport begins to dial its peers."""
         for target in machine.dials:
             self.time.after(self._rng.uniform(0, 0.05), self._dial, machine, machine.process, target, 0.0)
-        self.routers_changed(machine.index)
 
     def _dial(self, machine: Machine, process: int, target: int, backoff: float) -> None:
         if machine.process != process or not machine.running:
@@ -150,15 +151,41 @@ class Network:
 
     def partition(self, island: Sequence[int], number: int, silent: bool) -> None:
         """Cut `island` off. `silent`: connections die by neglect, or live if the repair comes soon; else at once."""
-        for index in island:
-            self.islands[index] = number
+        self.backbone.set_islands(island, number)
         self._cut(silent)
-        self._routers_change_soon()
+        self._routers_look(BABEL_NOTICES)
+
+    def repair(self, island: Sequence[int]) -> None:
+        """`island` is one with the rest again."""
+        self.backbone.set_islands(island, 0)
+        self._routers_look(BABEL_NOTICES)
+
+    def cut(self, ports: Sequence[tuple[int, int]], *, carrier: bool) -> None:
+        """Nothing passes these ports (router, segment) any more; without `carrier` the kernels there know at once."""
+        self.backbone.close(ports)
+        self._cut(silent=True)
+        for router, segment in ports:
+            if not carrier:
+                if router < len(self.machines):
+                    self.machines[router].kernel.carrier_lost(self.backbone.ports[router][segment])
+                self.time.after(self._rng.uniform(*BABEL_READS), self._look, router)
+        self._routers_look(BABEL_NOTICES if carrier else BABEL_IS_TOLD)
+
+    def mend(self, ports: Sequence[tuple[int, int]]) -> None:
+        self.backbone.open(ports)
+        for router, segment in ports:
+            if router < len(self.machines):
+                self.machines[router].kernel.carrier_back(self.backbone.ports[router][segment])
+        self._routers_look(BABEL_NOTICES)
 
     def block(self, island: Sequence[int], silent: bool) -> None:
         """Flooding with these nodes is cut off: packets dropped (`silent`) or rejected. Babel notices nothing."""
         self.blocked.update(island)
         self._cut(silent)
+
+    def unblock(self, island: Sequence[int]) -> None:
+        self.blocked.difference_update(island)
+        self._resume_soon()
 
     def _cut(self, silent: bool) -> None:
         for connection in dict.fromkeys(self._connections.values()):
@@ -169,17 +196,6 @@ class Network:
                 else:
                     connection.abort()
         self._note_components()
-
-    def repair(self, island: Sequence[int]) -> None:
-        """`island` is one with the rest again."""
-        for index in island:
-            self.islands[index] = 0
-        self._resume_soon()
-        self._routers_change_soon()
-
-    def unblock(self, island: Sequence[int]) -> None:
-        self.blocked.difference_update(island)
-        self._resume_soon()
 
     def _resume_soon(self) -> None:
         for connection in sorted(self._held, key=lambda c: c.ends[0].peer):
@@ -205,25 +221,36 @@ class Network:
                 connection.abort()  # the other end has forgotten it, and answers with a reset
             self._note_components()
 
-    # -- Babel's routes to the routers themselves
+    # -- Babel's ways to the routers themselves
 
-    def _routers_change_soon(self) -> None:
-        for machine in self.machines:
-            self.time.after(self._rng.uniform(*BABEL_NOTICES), self.routers_changed, machine.index)
-
-    def router_changed_everywhere(self) -> None:
+    def power_changed(self) -> None:
         """A machine went or came: the others notice one by one."""
-        self._routers_change_soon()
+        self.backbone.changed()
+        self._routers_look(BABEL_NOTICES)
 
-    def routers_changed(self, index: int) -> None:
-        """What node `index` has in its routing table about the others' router addresses."""
-        kernel = self.machines[index].kernel
-        for other in self.machines:
-            if other.index == index:
-                continue
-            up = self.reachable(index, other.index)
-            for address in other.router_addresses:
-                kernel.set_next_hop(address, NextHop("bb0", address) if up else None)
+    def settle(self) -> None:
+        """Babel has found all ways, as it has long before the first agent starts."""
+        for router in self.backbone.routers:
+            self._look(router)
+
+    def _routers_look(self, delays: tuple[float, float]) -> None:
+        for router in self.backbone.routers:
+            self.time.after(self._rng.uniform(*delays), self._look, router)
+
+    def _look(self, router: int) -> None:
+        """Renew the ways of a router, and what its kernel says of the others' router addresses."""
+        if self.babel.look(router):
+            self.time.after(self._rng.uniform(*BABEL_LOOKS_AGAIN), self._look, router)
+        if router < len(self.machines):
+            kernel, ways, next_hop = self.machines[router].kernel, self.babel.ways[router], self.backbone.next_hop
+            for other in self.machines:
+                if other.index == router:
+                    continue
+                way = ways.get(other.index)
+                for address in other.router_addresses:
+                    hop = None if way is None else next_hop(router, way.neighbour, way.segment, address.version)
+                    kernel.set_next_hop(address, hop)
+        self._resume_soon()
 
     # -- who could hear whom
 

@@ -73,6 +73,14 @@ class Scenario:
     service_time: float = 0.003  # of a slow node, mean, for one event
     liars: int = 0  # nodes, beyond `nodes`, that say what they like until the trouble ends
     c_nodes: int = 0  # at most so many run the C daemon, none linked to another
+    layout: str = "lan"  # of the backbone
+    foreign: int = 0  # routers on it without an agent
+    lost_retractions: float = 0.0  # share of Babel's that nobody hears, as of babeld 1.12.1
+    link_cuts: int = 0  # of a cable, or of a machine's port of a switch
+    link_flaps: int = 0  # the same, several times in a row
+    transit_kills: int = 0  # of an agent through whose machine others reach each other
+    hangs: int = 0  # of an agent, until the watchdog ends it
+    packets: float = 1.0  # share of a station's moves after which packets are sent to it, to see where they go
     budget: int = 3_000_000  # actions of the whole run, beyond which it is endless
 
     @property

@@ -9,6 +9,7 @@ Where a run lasts for days, a lease lasts for one.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 
 from sroamd.constants import HELLO_INTERVAL, LEASE_LIFE
@@ -16,6 +17,7 @@ from sroamd.sim.scenario import Scenario
 
 HOUR, DAY = 3600.0, 86400.0
 TOPOLOGIES = ("star",) * 3 + ("line",) * 3 + ("ring",) * 3 + ("mesh", "mesh", "careless")
+LAYOUTS = ("lan", "hub", "chain", "chain", "ring", "tree")
 # A lease time of quiet follows: until every DHCP client has asked again.
 TROUBLE = (HOUR - LEASE_LIFE, HOUR - LEASE_LIFE + 600.0)
 
@@ -34,7 +36,7 @@ def of_seed(seed: int, nodes: int = 5, stations: int = 20) -> Scenario:
     def now_and_then(share: float) -> int:
         return int(rng.random() < share)
 
-    return Scenario(
+    scenario = Scenario(
         nodes=nodes,
         stations=stations,
         topology=rng.choice(("line", "star") if days else TOPOLOGIES),
@@ -83,6 +85,26 @@ def of_seed(seed: int, nodes: int = 5, stations: int = 20) -> Scenario:
         slow_nodes=up_to(2),
         liars=1 if lied_to else 0,
         buffer=rng.choice((100, 1000, 65536, 65536)),
+    )
+    return _on_a_backbone(scenario, rng, calm=calm)
+
+
+def _on_a_backbone(scenario: Scenario, rng: Random, *, calm: bool) -> Scenario:
+    """With cables that break, and agents that die, where it is not calm."""
+    scenario = replace(
+        scenario,
+        layout=rng.choice(LAYOUTS),
+        foreign=rng.choice((0, 0, 1, 2)),
+        lost_retractions=rng.choice((0.0, 0.0, 0.3)),
+    )
+    if calm:
+        return scenario
+    return replace(
+        scenario,
+        link_cuts=rng.randint(0, 2),
+        link_flaps=int(rng.random() < 0.3),
+        transit_kills=rng.randint(0, 1),
+        hangs=int(rng.random() < 0.3),
     )
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from ipaddress import IPv4Network
 
 from sroamd.constants import DEMOTED_TIME
 from sroamd.core.node import Node
 from sroamd.core.routes import key_of
 from sroamd.core.values import Prefix, RouteKind
+from sroamd.sim.forwarding import End, trace
 from sroamd.sim.machine import Machine
 from sroamd.sim.station import Station
 from sroamd.sim.world import World
@@ -17,7 +18,6 @@ from sroamd.wire.datum import association_key, ipv4_lease_key, ipv6_lease_key, l
 # Lifetimes of one version may differ between nodes by the hops it took and by what is no refresh yet (constants.SLACK);
 # what has less than this left somewhere may be over elsewhere.
 ENDS_SOON = 45.0
-HOPS_MAX = 16
 
 
 def databases_equal(world: World) -> list[str]:
@@ -151,41 +151,47 @@ def _names(machine: Machine, key: bytes, station: Station) -> bool:
 
 
 def stations_reachable(world: World) -> list[str]:
-    """From every node, packets to every station arrive where its radio is."""
+    """From every router packets to every station arrive where its radio is, by what is in the kernels and what Babel
+    has made of it."""
     problems = []
-    for station in world.stations:
-        if station.address is None or station.address in world.checks.disputed:
-            continue
-        prefixes: list[Prefix] = [IPv4Network(station.address)]
-        if station.prefix is not None and station.prefix not in world.checks.disputed:
-            prefixes.append(station.prefix)
-        for prefix in prefixes:
-            for machine in world.machines:
-                path = forward(world, machine, prefix)
-                if path[-1] is not station.ap:
-                    way = " ".join(hop.name for hop in path)
-                    problems.append(f"{prefix} of {station.name} from {machine.name}: {way}")
+    for station, prefix in undisputed(world):
+        for router in world.backbone.routers:
+            path, end = trace(world, router, prefix)
+            if end is not End.RADIO or world.machines[path[-1]] is not station.ap:
+                way = " ".join(map(world.name_of, path))
+                problems.append(f"{prefix} of {station.name} from {world.name_of(router)}: {way}, {end}")
     return problems
 
 
-def forward(world: World, start: Machine, prefix: Prefix) -> list[Machine]:
-    """The nodes that a packet passes, by the routes that are in the kernels and what Babel has made of them."""
-    path = [start]
-    by_address = {address: machine for machine in world.machines for address in machine.router_addresses}
-    while len(path) < HOPS_MAX:
-        machine = path[-1]
-        route = machine.kernel.routes.get(prefix)
-        if route is not None and route.kind is RouteKind.HERE:
-            return path
-        following: Machine | None = None
-        if route is not None and (gateway := machine.kernel.way(route).gateway) is not None:
-            following = by_address.get(gateway)
-        elif (best := world.babel.best(prefix, machine.index)) is not None:
-            following = world.machines[best]
-        if following is None or following is machine:
-            return path
-        path.append(following)
-    return path
+def undisputed(world: World) -> Iterator[tuple[Station, Prefix]]:
+    """What stations have and nobody else was given."""
+    for station in world.stations:
+        if station.address is None or station.address in world.checks.disputed:
+            continue
+        yield station, IPv4Network(station.address)
+        if station.prefix is not None and station.prefix not in world.checks.disputed:
+            yield station, station.prefix
+
+
+def direct_where_possible(world: World) -> list[str]:
+    """A node has a direct route to a station elsewhere, which leads where Babel leads to the node that has it, if the
+    first router on that way has an agent of ours; else it leaves the station to Babel."""
+    problems = []
+    for station, prefix in undisputed(world):
+        for machine in world.machines:
+            owner = station.ap
+            if owner is None or owner is machine or machine.runs_c:
+                continue
+            way = world.babel.ways[machine.index].get(owner.index)
+            ours = way is not None and not owner.runs_c and world.has_agent(way.neighbour)
+            desired = way.neighbour if way is not None and ours else None
+            route = machine.kernel.routes.get(prefix)
+            leads_to = None
+            if route is not None and route.kind is RouteKind.DIRECT:
+                leads_to = world.backbone.behind(machine.index, machine.kernel.way(route))
+            if leads_to != desired:
+                problems.append(f"{machine.name} has {route} for {prefix} of {station.name} at {owner.name}")
+    return problems
 
 
 AGREEMENT: dict[str, Callable[[World], list[str]]] = {
@@ -198,4 +204,5 @@ SERVICE: dict[str, Callable[[World], list[str]]] = {
     "nothing demoted": nothing_demoted,
     "stations served": stations_served,
     "stations reachable": stations_reachable,
+    "direct routes": direct_where_possible,
 }

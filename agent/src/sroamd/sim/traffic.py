@@ -1,9 +1,8 @@
 """A correspondent behind a Babel router, and packets between it and one station. A model of the data plane.
 
-All nodes hang on one router without an agent, the worst case (routing, section 3). Towards the station: the router
-sends to the node that Babel likes best; a node with a route of kind *here* sends over the radio; any other sends back
-to the router, through which its demoted routes and Babel's all lead, and so a packet may circle until its hop limit.
-From the station: to the MAC that it takes for its gateway, and only the AP that has this MAC forwards.
+The correspondent is behind the last router. Towards the station each router sends on as `forwarding` says, so that a
+packet may circle until its hop limit. From the station: to the MAC that it takes for its gateway, and only the AP that
+has this MAC forwards.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 
 from sroamd.core.values import Prefix
+from sroamd.sim.forwarding import End, following
 from sroamd.sim.machine import Machine
 from sroamd.sim.station import Station
 from sroamd.sim.world import World
@@ -74,7 +74,11 @@ class Traffic:
         tally = flow.tally
         tally.sent += 1
         if flow.to_station:
-            self._at_router(flow, tally, HOP_LIMIT)
+            prefix = self._prefix(flow.version)
+            if prefix is None:
+                tally.lost += 1
+            else:
+                self._at(flow, tally, prefix, self._world.backbone.routers[-1], HOP_LIMIT)
             return
         station = self._station
         ap = station.ap
@@ -88,23 +92,14 @@ class Traffic:
             return self._station.prefix
         return None if self._station.address is None else IPv4Network(self._station.address)
 
-    def _at_router(self, flow: Flow, tally: Tally, hops_left: int) -> None:
-        prefix = self._prefix(flow.version)
-        best = None if prefix is None else self._world.babel.best(prefix)
-        if prefix is None or best is None or not hops_left:
+    def _at(self, flow: Flow, tally: Tally, prefix: Prefix, router: int, hops_left: int) -> None:
+        step = following(self._world, router, prefix) if hops_left else End.NOWHERE
+        if step is End.NOWHERE:
             tally.lost += 1
+        elif step is End.RADIO:
+            self._world.time.after(HOP_TIME, self._over_radio, flow, tally, self._world.machines[router])
         else:
-            self._world.time.after(HOP_TIME, self._at_node, flow, tally, prefix, self._world.machines[best], hops_left)
-
-    def _at_node(self, flow: Flow, tally: Tally, prefix: Prefix, node: Machine, hops_left: int) -> None:
-        route = node.kernel.routes.get(prefix)
-        known = route is not None or self._world.babel.best(prefix, node.index) is not None
-        if route is not None and node.kernel.way(route).gateway is None:
-            self._world.time.after(HOP_TIME, self._over_radio, flow, tally, node)
-        elif known and node.powered and hops_left > 1:
-            self._world.time.after(HOP_TIME, self._at_router, flow, tally, hops_left - 2)
-        else:
-            tally.lost += 1
+            self._world.time.after(HOP_TIME, self._at, flow, tally, prefix, step, hops_left - 1)
 
     def _over_radio(self, flow: Flow, tally: Tally, ap: Machine) -> None:
         if self._station.hears(ap):

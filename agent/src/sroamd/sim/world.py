@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network
 from random import Random
 
 from sroamd.addresses import Mac, NodeId
@@ -13,11 +13,14 @@ from sroamd.core.events import ConfigReloaded, ForeignRouteFound, StopRequested
 from sroamd.core.values import Prefix, RouteKind
 from sroamd.sim.air import Air
 from sroamd.sim.babel import Babel
+from sroamd.sim.backbone import Backbone
 from sroamd.sim.c_machine import CMachine, place
 from sroamd.sim.checks import Checks
 from sroamd.sim.clock import VirtualTime
+from sroamd.sim.layouts import lay
 from sroamd.sim.machine import INTERFACE, LyingMachine, Machine
 from sroamd.sim.network import Network
+from sroamd.sim.packets import Packets
 from sroamd.sim.scenario import TOPOLOGIES, Scenario
 from sroamd.sim.station import Station
 from sroamd.sim.trace import Trace
@@ -37,8 +40,11 @@ class World:
         self.time = VirtualTime(scenario.budget)
         self.trace = Trace(say)
         self.counters: Counter[str] = Counter()
-        self.network = Network(self.time, self._new_rng(), scenario)
-        self.babel = Babel(self.time, self._new_rng())
+        routers = scenario.nodes, scenario.liars, scenario.foreign
+        segments = lay(scenario.layout, *routers, self._new_rng())
+        self.backbone = Backbone(sum(routers), segments, self._is_powered)
+        self.babel = Babel(self.time, self._new_rng(), self.backbone, scenario.lost_retractions)
+        self.network = Network(self.time, self._new_rng(), scenario, self.backbone, self.babel)
         self.air = Air(self, self._new_rng())
         self.checks = Checks(self)
         self._ids = self._new_rng()
@@ -50,6 +56,7 @@ class World:
         self.liars = [self._make_liar(scenario.nodes + number) for number in range(scenario.liars)]
         self.network.add(self.machines, self.liars)
         self.stations = [self._make_station(number) for number in range(scenario.stations)]
+        self.packets = Packets(self, self._new_rng())
 
     def _new_rng(self) -> Random:
         return Random(self.rng.getrandbits(64))
@@ -65,14 +72,14 @@ class World:
         config = Config(
             node=NodeConfig(
                 name=f"{'ap' if has_radio else 'server'}{number}",
-                router_ipv4=IPv4Address(f"10.255.0.{index + 1}"),
-                router_ipv6=IPv6Address(f"fd00:255::{index + 1:x}"),
+                router_ipv4=self.backbone.router_ipv4[index],
+                router_ipv6=self.backbone.router_ipv6[index],
             ),
             network=NetworkConfig(ipv4, ipv6, ipv4[1], IPv6Address("fe80::1"), (IPv6Address("2001:db8::53"),)),
             interfaces=(InterfaceConfig(INTERFACE),) if has_radio else (),
             flood=FloodConfig(
                 listen=("::", 4444),
-                peers=tuple((f"10.255.0.{peer + 1}", 4444) for peer in dials),
+                peers=tuple((str(self.backbone.router_ipv4[peer]), 4444) for peer in dials),
                 leaf=scenario.servers > 0 and has_radio,
                 hello_interval=scenario.hello_interval,
             ),
@@ -108,20 +115,32 @@ class World:
 
     # -- what is there
 
+    def has_agent(self, router: int) -> bool:
+        """Whether it is an honest node of ours: others may send it packets for stations, it knows where they are."""
+        return router < len(self.machines) and not self.machines[router].runs_c
+
+    def name_of(self, router: int) -> str:
+        machines = self.network.machines
+        return machines[router].name if router < len(machines) else f"foreign{router - len(machines) + 1}"
+
     @property
     def access_points(self) -> list[Machine]:
         return [self.machines[index] for index in self.scenario.access_points]
+
+    def _is_powered(self, router: int) -> bool:
+        """Those without an agent are not what this is about."""
+        machines = self.network.machines
+        return router >= len(machines) or machines[router].powered
 
     def note(self, text: str) -> None:
         self.trace.world(self.time.now, text)
 
     def route_changed(self, machine: Machine, prefix: Prefix, kind: RouteKind | None) -> None:
-        self.babel.redistribute(machine.index, prefix, kind)
+        self.babel.redistribute(machine.index, prefix, kind, silently=not machine.powered)
 
     def route_asked_for(self, machine: Machine, prefix: Prefix) -> None:
-        """Whether Babel has told the machine of a route to just this prefix, from a node that it reaches."""
-        best = self.babel.best(prefix, machine.index)
-        if best is not None and any(a in machine.kernel.next_hops for a in self.machines[best].router_addresses):
+        """Whether Babel has told the machine of a route to just this prefix."""
+        if self.babel.best(prefix, machine.index) is not None:
             self.time.after(0.0, machine.deliver, ForeignRouteFound(prefix))
 
     # -- what can be done
@@ -129,6 +148,7 @@ class World:
     def power_on_all(self) -> None:
         for machine in (*self.machines, *self.liars):
             machine.power_on()
+        self.network.settle()
 
     def walk(self, station: Station, ap: Machine, departure: str = "silent", *, ask_dhcp: bool = True) -> None:
         """To another AP. `departure`: the old one is told ("explicit"), finds out late ("idle") or never ("silent")."""
@@ -137,6 +157,7 @@ class World:
         left = station.depart()
         self.note(f"{station.name} walks to {ap.name} ({departure} departure)")
         station.arrive(ap, ask_dhcp=ask_dhcp)
+        self.packets.moved(station)
         if left is None or left is ap or left.hostapd is None:
             return
         if departure == "explicit":
@@ -167,10 +188,26 @@ class World:
         names = " ".join(machine.name for machine in island)
         self.note(f"partition: {names} cut off{', silently' if silent else ''}")
         self.network.partition([machine.index for machine in island], number, silent)
+        self.packets.disturbed()
 
     def repair(self, island: list[Machine]) -> None:
         self.note(f"repair: {' '.join(machine.name for machine in island)} joined again")
         self.network.repair([machine.index for machine in island])
+        self.packets.disturbed()
+
+    def cut(self, ports: list[tuple[int, int]], *, carrier: bool) -> None:
+        """Ports are (router, segment)."""
+        self.note(f"nothing passes {self._ports(ports)} any more, {'with' if carrier else 'without'} a carrier")
+        self.network.cut(ports, carrier=carrier)
+        self.packets.disturbed()
+
+    def mend(self, ports: list[tuple[int, int]]) -> None:
+        self.note(f"{self._ports(ports)} mended")
+        self.network.mend(ports)
+        self.packets.disturbed()
+
+    def _ports(self, ports: list[tuple[int, int]]) -> str:
+        return " ".join(f"{self.name_of(router)}:{self.backbone.ports[router][segment]}" for router, segment in ports)
 
     def block_flooding(self, island: list[Machine], *, silent: bool) -> None:
         how = "drops" if silent else "rejects"
@@ -189,6 +226,12 @@ class World:
     def kill(self, machine: Machine) -> None:
         self.note(f"kill -9 on {machine.name}")
         machine.kill()
+        self.packets.disturbed()
+
+    def hang(self, machine: Machine) -> None:
+        self.note(f"the agent on {machine.name} hangs")
+        machine.hang()
+        self.packets.disturbed()
 
     def restart(self, machine: Machine) -> None:
         """systemctl restart."""
@@ -212,6 +255,7 @@ class World:
         self.note(f"power off at {machine.name}")
         self._throw_out(machine)
         machine.power_off()
+        self.packets.disturbed()
 
     def lose_disk(self, machine: Machine) -> None:
         self.note(f"{machine.name} has lost its disk")
