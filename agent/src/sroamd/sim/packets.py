@@ -10,7 +10,9 @@ version of the station's claim or lease, a change in the backbone, an agent that
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from ipaddress import IPv4Network
+from math import inf
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -39,16 +41,28 @@ SLACK = 0.1  # s
 LONGEST = "ms of the longest loop "  # what counters of which the greatest counts begin with
 
 
+class Kind(StrEnum):
+    """Of loops: who goes by what is not true any more."""
+
+    AGENTS = "of agents"
+    CUT_OFF = "of agents cut off"  # they cannot flood with each other
+    BABEL = "with Babel"  # one of the routers goes by it
+    TWO_PLACES = "with Babel told wrong"
+    DEAD = "with a dead agent"
+    LIAR = "with a liar"
+
+
 @dataclass(slots=True)
 class Loop:
-    """From `router` on. `news`: the last that could explain it; `since`: when that came."""
+    """From `router` on. `news`: the last that could explain it; `since`: when that came, or it became of this kind."""
 
     station: Station
     prefix: Prefix
     router: int
     began: float
     since: float
-    news: object
+    kind: Kind | None = None
+    news: object = None
 
 
 class Packets:
@@ -123,7 +137,7 @@ class Packets:
             now = self._world.time.now
             self._watched.add(prefix)
             self._world.counters["loops"] += 1
-            self._watch(Loop(station, prefix, router, now, now, None))
+            self._watch(Loop(station, prefix, router, now, now))
 
     def _circle(self, router: int, prefix: Prefix) -> list[int]:
         """The routers of the loop that a packet from `router` ends in."""
@@ -137,13 +151,12 @@ class Packets:
         if not circle:
             self._watched.discard(loop.prefix)
             return
-        babel = any(self._goes_by_babel(router, loop.prefix) for router in circle)
-        news = babel, self._news(loop, circle)
-        if news != loop.news:
-            loop.news, loop.since = news, now
-        limit = self._limit(circle, babel=babel)
-        self._count(loop, circle, babel=babel)
-        if now - loop.since > limit and self._can_hear(circle, loop.since, limit) and not world.scenario.liars:
+        kind, news = self._kind(loop, circle), self._news(loop)
+        if (kind, news) != (loop.kind, loop.news) or kind is Kind.TWO_PLACES:
+            loop.kind, loop.news, loop.since = kind, news, now
+        limit = self._limit(circle, kind)
+        self._count(loop)
+        if now - loop.since > limit and self._can_hear(circle, loop.since, limit):
             names = " ".join(map(world.name_of, circle))
             text = f"{loop.prefix} of {loop.station.name} goes round {names} for {now - loop.began:.3f} s"
             world.checks.violated(
@@ -153,33 +166,47 @@ class Packets:
         shortest, share = WATCHED_EVERY
         world.time.after(max(shortest, share * (now - loop.began)), self._watch, loop)
 
-    def _count(self, loop: Loop, circle: list[int], *, babel: bool) -> None:
+    def _count(self, loop: Loop) -> None:
         """For people: the longest loops, since the last news and in all."""
         world = self._world
-        kind = "with Babel" if babel else "of agents"
-        if world.scenario.liars:
-            kind = "with a liar"
-        elif self._dead(circle):
-            kind = "with a dead agent"
-        elif not self._can_hear(circle, world.time.now, 0.0):
-            kind = "of agents cut off"
-        for name, since in ((f"{LONGEST}{kind}", loop.since), (f"{LONGEST}{kind}, with news", loop.began)):
+        for name, since in ((str(loop.kind), loop.since), (f"{loop.kind}, with news", loop.began)):
+            name = LONGEST + name
             world.counters[name] = max(world.counters[name], round(1000 * (world.time.now - since)))
+
+    def _kind(self, loop: Loop, circle: list[int]) -> Kind:
+        """By what is wrong, the worst first."""
+        world = self._world
+        if world.scenario.liars:
+            return Kind.LIAR
+        if self._dead(circle):
+            return Kind.DEAD
+        if any(self._goes_by_babel(router, loop.prefix) for router in circle):
+            return Kind.TWO_PLACES if self._announced_twice(loop) else Kind.BABEL
+        return Kind.AGENTS if self._can_hear(circle, world.time.now, 0.0) else Kind.CUT_OFF
+
+    def _announced_twice(self, loop: Loop) -> bool:
+        """A node tells Babel that the station is there, and the newest claim is another's: its agent is dead, has just
+        begun, or cannot have heard of it."""
+        claim = self._newest(association_key(loop.station.mac))
+        return any(
+            route.kind is RouteKind.HERE and (claim is None or machine.node_id != claim[1])
+            for machine in self._world.machines
+            if (route := machine.kernel.routes.get(loop.prefix)) is not None
+        )
 
     def _goes_by_babel(self, router: int, prefix: Prefix) -> bool:
         machines = self._world.network.machines
         return router >= len(machines) or prefix not in machines[router].kernel.routes
 
-    def _news(self, loop: Loop, circle: list[int]) -> object:
+    def _news(self, loop: Loop) -> object:
         """Whatever, when it changes, gives the routers something to agree upon anew."""
         world = self._world
         prefix = loop.prefix
         lease = ipv4_lease_key(prefix.network_address) if isinstance(prefix, IPv4Network) else ipv6_lease_key(prefix)
-        machines = [world.machines[router] for router in circle if router < len(world.machines)]
         return (
             *(self._newest(key) for key in (association_key(loop.station.mac), lease)),
             world.backbone.version,
-            tuple(machine.process for machine in machines),
+            tuple(machine.process for machine in world.machines),
         )
 
     def _newest(self, key: bytes) -> tuple[int, bytes] | None:
@@ -191,16 +218,20 @@ class Packets:
                 newest = datum.seqno, datum.value
         return newest
 
-    def _limit(self, circle: list[int], *, babel: bool) -> float:
+    def _limit(self, circle: list[int], kind: Kind) -> float:
         """s that nothing new has to have come."""
         world = self._world
         lag = 10 * max(machine.lag for machine in world.machines)
         limit = HOP_SPREAD * world.network.mean_delay * len(world.machines) + lag + SLACK
-        if babel:
-            limit += world.babel.slowest + BABEL_NOTICES[1] + len(circle) * BABEL_LOOKS_AGAIN[1]
-        if self._dead(circle):
-            limit += DIES_WITHIN
-        return limit
+        match kind:
+            case Kind.AGENTS | Kind.CUT_OFF:
+                return limit
+            case Kind.BABEL | Kind.TWO_PLACES:
+                return limit + world.babel.slowest + BABEL_NOTICES[1] + len(circle) * BABEL_LOOKS_AGAIN[1]
+            case Kind.DEAD:
+                return self._limit(circle, Kind.BABEL) + DIES_WITHIN
+            case Kind.LIAR:
+                return inf
 
     def _dead(self, circle: list[int]) -> bool:
         machines = self._world.machines
