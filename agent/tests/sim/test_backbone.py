@@ -26,6 +26,8 @@ class Routers:
         self.off: set[int] = set()
         self.backbone = Backbone(4, segments, lambda router: router not in self.off)
         self.babel = Babel(self.time, Random(1), self.backbone, lost_retractions)
+        for router in range(4):
+            self.babel.reborn(router)
         self.look()
         self.wait(1.0)
 
@@ -127,6 +129,19 @@ def test_router_without_power_says_nothing_and_what_it_said_counts_until_the_way
     routers.off.clear()
     routers.backbone.changed()
     routers.look()
+    assert routers.best() == [None] * 4
+
+
+def test_router_that_has_power_again_before_anybody_has_noticed_retracts_what_it_said_before() -> None:
+    routers = Routers(CHAIN)
+    routers.has(0, RouteKind.HERE)
+    routers.wait(1.0)
+    routers.has(0, None, silently=True)
+    routers.wait(0.3)
+    assert routers.best()[1:] == [0] * 3
+    routers.babel.reborn(0)
+    assert routers.best()[1:] == [0] * 3
+    routers.wait(FIRST[1] + 3 * HOP[1])
     assert routers.best() == [None] * 4
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import inf
 from random import Random
 
 from sroamd.core.values import Prefix, RouteKind
@@ -41,7 +42,7 @@ class Way:
 class Change:
     """Of what a node redistributes: its metric from `at` on, None for nothing. `chance`: 64 bits.
 
-    `lost_for`: so long nobody hears of it (None: they hear in time).
+    `lost_for`: so long nobody hears of it (None: they hear in time; inf: when the node has power again).
     """
 
     at: float
@@ -60,6 +61,7 @@ class Babel:
         self._lost_retractions = lost_retractions
         self.ways: list[dict[int, Way]] = [{} for _ in backbone.routers]
         self._announced: dict[Prefix, dict[int, list[Change]]] = {}
+        self._booted_at: dict[int, float] = {}
 
     @property
     def slowest(self) -> float:
@@ -126,12 +128,16 @@ class Babel:
             return
         now, lost_for = self._time.now, None
         if silently:
-            lost_for = float("inf")
+            lost_for = inf
         elif metric is None and self._rng.random() < self._lost_retractions:
             lost_for = self._rng.uniform(*RETRACTION_LIVES)
         while len(changes) > 1 and changes[1].at < now - RETRACTION_LIVES[1]:
             del changes[0]
         changes.append(Change(now, metric, self._rng.getrandbits(64), lost_for))
+
+    def reborn(self, node: int) -> None:
+        """It has power again. Its Hellos count from elsewhere, and its neighbours forget what it said before."""
+        self._booted_at[node] = self._time.now
 
     def best(self, prefix: Prefix, router: int) -> int | None:
         """The node to which the router sends packets for the prefix, having no route of its own."""
@@ -151,10 +157,15 @@ class Babel:
         return None
 
     def _arrived_at(self, change: Change, router: int, node: int) -> float:
-        if change.lost_for is not None:
+        said_at = change.at
+        if change.lost_for == inf:
+            said_at = self._booted_at[node]
+            if said_at <= change.at:
+                return inf
+        elif change.lost_for is not None:
             return change.at + change.lost_for
         passed = (self._between(HOP, change, each) for each in self._passed(router, node) if each != node)
-        return change.at + self._between(FIRST, change, node) + sum(passed)
+        return said_at + self._between(FIRST, change, node) + sum(passed)
 
     @staticmethod
     def _between(limits: tuple[float, float], change: Change, router: int) -> float:

@@ -110,6 +110,7 @@ class Machine:
         self.powered = True
         self._boots += 1
         self._booted_at = self.world.time.now - 10.0
+        self.world.babel.reborn(self.index)
         self.world.network.power_changed()
         self.start_agent()
 
