@@ -213,11 +213,11 @@ def test_links_that_arrive_make_the_demoted_route_forward() -> None:
     assert lab[1].kernel[prefix].next_hop == NextHop("bb0", LINK_LOCAL)
 
 
-def test_way_that_becomes_foreign_leaves_the_demoted_route_as_it_is_for_the_blind_time() -> None:
+def test_way_that_becomes_foreign_loses_what_is_in_flight_for_the_blind_time() -> None:
     lab, address = with_alice()
     lab.join(2, ALICE)
     lab.do(1, ev.NextHopChanged(AP2, NextHop("bb0", FOREIGN)))
-    assert lab[1].kernel[address].next_hop == NextHop("bb0", AP2)
+    assert lab[1].kernel[address].next_hop == NextHop("wlan0", None)
     lab.wait(constants.DEMOTED_BLIND_TIME)
     assert lab[1].kernel[address].next_hop == NextHop("bb0", FOREIGN)
 

@@ -594,16 +594,16 @@ BUGS = (
         "old-place-sends-packets-back",
         "a demoted route leads through a foreign router at once, which still sends the packets here",
         "core/routes.py",
-        "        if way is None and not blind:\n",
-        "        if way is None:\n",
+        "            elif since + constants.DEMOTED_BLIND_TIME <= now:\n",
+        "            else:\n",
         DIRECT,
     ),
     Bug(
         "old-place-drops-for-ever",
         "a demoted route that began blind stays blind to its end",
         "core/routes.py",
-        "            blind = since + constants.DEMOTED_BLIND_TIME > now\n",
-        "            blind = True\n",
+        "            elif since + constants.DEMOTED_BLIND_TIME <= now:\n",
+        "            elif since > now:\n",
         DIRECT,
     ),
     Bug(
@@ -675,8 +675,8 @@ BUGS = (
         "sender-is-told-its-own-news",
         "an update goes back to the peer that it came from",
         "core/peering.py",
-        "                if peer_id != origin:\n                    peer.outbox.add(key)\n",
-        "                if True:\n                    peer.outbox.add(key)\n",
+        "        if origin is not None and origin in self.peers:\n            self.peers[origin].outbox.drop(key)\n",
+        "",
         PEERING,
     ),
     Bug(
@@ -853,14 +853,6 @@ BUGS = (
     ),
     # -- where packets go: the simulator knows
     Bug(
-        "direct-through-strangers",
-        "direct routes lead through routers that have no agent, and may still believe in the old access point",
-        "core/nodes.py",
-        "hop.gateway is None or hop.gateway not in self._gateways",
-        "hop.gateway is None",
-        SIM_ROUTES,
-    ),
-    Bug(
         "next-hops-stay",
         "a nexthop object is not replaced when the way to the node changes",
         "core/next_hops.py",
@@ -882,14 +874,6 @@ BUGS = (
         "core/routes.py",
         "before.gateway is not None and interfaces",
         "before.gateway is None and interfaces",
-        SIM_ROUTES,
-    ),
-    Bug(
-        "demoted-through-strangers",
-        "packets in flight are sent to a router without the agent, which sends them back",
-        "core/routes.py",
-        "            elif since + constants.DEMOTED_BLIND_TIME <= now:\n",
-        "            else:\n",
         SIM_ROUTES,
     ),
     Bug(
