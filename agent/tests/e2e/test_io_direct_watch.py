@@ -283,6 +283,30 @@ def test_direct_routes_are_listed_after_lost_events_only(monkeypatch: pytest.Mon
         kernel.run(story)
 
 
+def test_direct_routes_that_are_as_believed_are_not_listed_after_lost_events(
+    kernel: Kernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rtnetlink, "READS_MAX", 8)
+
+    async def story() -> None:
+        set_up(kernel)
+        kernel.ns.ip("route add 192.0.2.7 via 10.255.0.9 dev bb0 onlink proto babel metric 1024")
+        kernel.ns.ip("route add 192.0.2.7 via 10.255.0.9 dev bb0 onlink proto 47 metric 64 table 1000")
+        for count, stray in enumerate(("", "192.0.2.7/32 metric 65", "192.0.2.66/32 metric 64"), 1):
+            if stray:
+                kernel.ns.ip(f"route add {stray} via 10.255.0.9 dev bb0 onlink proto 47")
+            kernel.watch._events.setsockopt(1, netlink.SO_RCVBUFFORCE, 2048)
+            for number in range(50):
+                kernel.ns.ip(f"route add 198.18.{count}.{number} dev bb0")
+            await until(lambda count=count: kernel.watch.counters["netlink.overflows"] >= count)  # type: ignore[misc]
+            kernel.watch._events.setsockopt(1, netlink.SO_RCVBUFFORCE, 1 << 20)
+            await asyncio.sleep(QUIET)
+            assert kernel.heard.of(KernelRoutesListed)[-1].direct is bool(stray)
+            assert len(kernel.routes.direct) == 3
+
+    kernel.run(story)
+
+
 def test_object_that_is_lost_while_events_are_lost_is_found_missing(
     kernel: Kernel, monkeypatch: pytest.MonkeyPatch
 ) -> None:

