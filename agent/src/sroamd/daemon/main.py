@@ -26,7 +26,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="sroamd",
         description="Roaming by routing: the agent of one access point, or a flooding server without stations.",
-        epilog="SIGTERM stops (routes stay), SIGHUP reloads the configuration, SIGUSR1 dumps the database to the log.",
+        epilog="SIGTERM stops (stations' routes stay), SIGHUP reloads the configuration, SIGUSR1 logs the database.",
     )
     parser.add_argument(
         "-c", dest="config", metavar="FILE", type=Path, default=DEFAULT_CONFIG, help="default: %(default)s"
