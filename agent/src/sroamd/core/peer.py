@@ -67,7 +67,11 @@ class Outbox:
 
     def take(self, database: Database, now: float, limit: int) -> list[bytes]:
         """The next keys, at least `limit` of them if there are so many. They count as sent."""
-        taken: list[bytes] = []
+        if len(self._fresh) <= limit and not (self._claims or self._rest or self._walk is not None):
+            taken = list(self._fresh)  # as almost always, and for each of hundreds of peers
+            self._fresh.clear()
+            return taken
+        taken = []
         for keys in (self._fresh, self._claims, self._rest):
             part = list(islice(keys, limit - len(taken)))
             for key in part:
