@@ -169,13 +169,13 @@ def test_no_way_leads_out_of_an_interface_of_stations() -> None:
 
 def test_addresses_are_ours_as_long_as_one_datum_says_so() -> None:
     gateways = Gateways()
-    assert gateways.said(b"a", [AP1, AP2])
-    assert not gateways.said(b"b", [AP1])
-    assert gateways.said(b"a", [AP3])
+    assert gateways.said(b"a", [AP1, AP2]) == {AP1, AP2}
+    assert gateways.said(b"b", [AP1]) == set()
+    assert gateways.said(b"a", [AP3]) == {AP2, AP3}
     assert [address in gateways for address in (AP1, AP2, AP3)] == [True, False, True]
-    assert gateways.said(b"b", [])
+    assert gateways.said(b"b", []) == {AP1}
     assert AP1 not in gateways
-    assert not gateways.said(b"b", [])
+    assert gateways.said(b"b", []) == set()
 
 
 # -- packets in flight: the demoted route

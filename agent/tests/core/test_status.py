@@ -215,5 +215,12 @@ def test_node_that_is_dialled_by_others_knows_that_it_has_lost_them_all() -> Non
     assert ask(lab, "status")["problems"] == ["no peer is connected: moves of stations are not known here"]
 
 
+def test_node_that_has_lost_all_peers_says_how_long_its_direct_routes_stay(lab: Lab) -> None:
+    assert (ask(lab, "status")["routes"], ask(lab, "status")["direct_routes"]) == (2, 1)
+    lab.cut(1, 2)
+    (problem,) = ask(lab, "status")["problems"]
+    assert problem.endswith("; its direct routes (1) stay until their data expire, 90 min at most")
+
+
 def test_node_that_has_never_heard_of_another_is_well_alone() -> None:
     assert ask(Lab(1), "status")["healthy"]

@@ -538,8 +538,8 @@ BUGS = (
         "gateways-that-come-or-go-change-nothing",
         "links that arrive or run out leave the ways as they are",
         "core/nodes.py",
-        "            self._moved.update(self.records)\n",
-        "            pass\n",
+        "if (hop.gateway or address) in self._doubted:",
+        "if not self._doubted:",
         DIRECT,
     ),
     Bug(

@@ -24,18 +24,18 @@ class Gateways:
     def __contains__(self, address: BackboneAddress) -> bool:
         return address in self._sayers
 
-    def said(self, key: bytes, addresses: Iterable[BackboneAddress]) -> bool:
-        """The datum of this key names these now, or none. Whether the answer for any address has changed."""
+    def said(self, key: bytes, addresses: Iterable[BackboneAddress]) -> set[BackboneAddress]:
+        """The datum of this key names these now, or none. Returns those that are a node's only now, or no more."""
         before, after = self._said.get(key, frozenset()), frozenset(addresses)
         if after:
             self._said[key] = after
         else:
             self._said.pop(key, None)
         self._sayers.update(after - before)
-        changed = any(self._sayers[address] == 1 for address in after - before)
+        changed = {address for address in after - before if self._sayers[address] == 1}
         for address in before - after:
             self._sayers[address] -= 1
             if not self._sayers[address]:
                 del self._sayers[address]
-                changed = True
+                changed.add(address)
         return changed

@@ -26,7 +26,7 @@ class Nodes:
         self._next_hops: dict[BackboneAddress, NextHop] = {}
         self._watched: frozenset[BackboneAddress] = frozenset()
         self._records_changed = False
-        self._gateways_changed = False
+        self._doubted: set[BackboneAddress] = set()  # of which it is not what it was whether they are a node's
         self._moved: set[NodeId] = set()  # to which the way may be another, since `take_moved`
 
     def changed(self, turn: Turn, key: bytes) -> None:
@@ -34,7 +34,7 @@ class Nodes:
         datum = self._state.database.live(key, turn.now)
         if key[0] != NODE:
             links = decode_links(datum.value) if datum is not None else ()
-            self._gateways_changed |= self._gateways.said(key, links)
+            self._doubted |= self._gateways.said(key, links)
             return
         node = node_id(key)
         if datum is None or not datum.value:
@@ -45,7 +45,7 @@ class Nodes:
         if last is None or not last.value:
             self._known.pop(node, None)
         record = self.records.get(node)
-        self._gateways_changed |= self._gateways.said(key, _addresses(record) if record is not None else ())
+        self._doubted |= self._gateways.said(key, _addresses(record) if record is not None else ())
         self._moved.add(node)
         self._ring = self._unreachable = None
         self._records_changed = True
@@ -118,9 +118,11 @@ class Nodes:
 
     def take_moved(self) -> list[NodeId]:
         """The nodes to which the way may be another since this was asked last."""
-        if self._gateways_changed:
-            self._moved.update(self.records)
-            self._gateways_changed = False
+        if self._doubted:
+            for address, hop in self._next_hops.items():
+                if (hop.gateway or address) in self._doubted:
+                    self._moved.update(self._at.get(address, ()))
+            self._doubted.clear()
         moved, self._moved = sorted(self._moved), set()
         return moved
 

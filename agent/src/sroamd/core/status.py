@@ -109,7 +109,7 @@ def _what_stays(node: Node) -> str:
     """Of the direct routes, without a peer to say that they are wrong."""
     count = len(node.routes.direct.installed)
     minutes = ASSOCIATION_LIFE // 60
-    return f"; {count} direct routes stay until their data expire, {minutes} min at most" if count else ""
+    return f"; its direct routes ({count}) stay until their data expire, {minutes} min at most" if count else ""
 
 
 def stations(node: Node, now: float) -> Json:
