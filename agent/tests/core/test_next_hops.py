@@ -127,6 +127,17 @@ def test_link_that_comes_and_goes_is_used_again_later_and_later() -> None:
     assert kinds(lab, 2) == ["DIRECT", "DIRECT"]
 
 
+def test_another_way_is_taken_at_once_however_often_the_first_was_lost() -> None:
+    lab, _ = with_alice()
+    for _ in range(constants.REINSTALL_FREE + 1):
+        lab.do(2, ev.NextHopChanged(AP1, None))
+        lab.do(2, ev.NextHopChanged(AP1, NextHop("bb0", AP1)))
+    assert (id_of(1), 4) not in lab[2].objects
+    other = NextHop("bb1", AP1)
+    lab.do(2, ev.NextHopChanged(AP1, other))
+    assert lab[2].objects[id_of(1), 4] == other
+
+
 # -- gateways
 
 

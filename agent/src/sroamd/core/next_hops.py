@@ -38,8 +38,9 @@ class NextHops:
         self.towards: dict[int, dict[bytes, Towards]] = {version: {} for version in VERSIONS}
         self._direct = state.config.routes.direct
         self._due: set[NodeId] = set()
-        # A link that comes and goes: its routes are installed again at once a few times, then later and later.
-        self._losses: Backoffs[tuple[NodeId, int]] = Backoffs(
+        # A way that comes and goes: its routes are installed again at once a few times, then later and later. Another
+        # way to the same node is taken at once.
+        self._losses: Backoffs[tuple[NodeId, int, NextHop]] = Backoffs(
             free=constants.REINSTALL_FREE,
             first=constants.REINSTALL_WAIT_MIN,
             longest=constants.REINSTALL_WAIT_MAX,
@@ -92,7 +93,7 @@ class NextHops:
             changes.gone.append((node, version))
             return
         if held is None:
-            ready_at = self._losses.ready_at((node, version), turn.now)
+            ready_at = self._losses.ready_at((node, version, desired), turn.now)
             if ready_at > turn.now:
                 self._state.agenda.set_earlier(Job.NEXT_HOP, node, ready_at)
                 return
@@ -102,5 +103,6 @@ class NextHops:
         turn.made.append(SetNextHop(node, version, desired))
 
     def _forget(self, turn: Turn, node: NodeId, version: int) -> None:
-        del self._set[node, version], self.towards[version][node]
-        self._losses.done((node, version), turn.now)
+        way = self._set.pop((node, version))
+        del self.towards[version][node]
+        self._losses.done((node, version, way), turn.now)
