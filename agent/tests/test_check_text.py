@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -24,7 +25,7 @@ def lab() -> Lab:
 
 
 def text(lab: Lab) -> str:
-    return check_text.result(as_json(lab, check(lab)))
+    return check_text.fleet(as_json(lab, check(lab)))
 
 
 def unwrapped(shown: str) -> str:
@@ -82,7 +83,7 @@ def test_alone_is_no_failure_unless_peers_are_configured() -> None:
     lab[1].node.state.config = replace(lab[1].config, flood=FloodConfig(peers=(("10.255.0.2", 4444),)))
     found = as_json(lab, check(lab))
     assert found["in_step"] is False
-    assert check_text.result(found).startswith("ap1 knows no other node, although peers are configured")
+    assert check_text.fleet(found).startswith("ap1 knows no other node, although peers are configured")
 
 
 def test_many_differences_are_cut(lab: Lab) -> None:
@@ -116,3 +117,70 @@ def test_progress_is_one_line(lab: Lab) -> None:
     lab.wait(1.5)
     told = lab[1].all(do.CheckProgressed)[-1].progress
     assert check_text.progress(progress_json(told)) == "look 1: 2 of 3 nodes have answered, 2 are in step"
+
+
+# -- this node's routes
+
+ROUTES = {"right": True, "installed": 7, "kernel": 7, "nexthops": 4, "looks": 1, "seconds": 0.2, "more": False}
+MISSING = {
+    "fault": "missing", "what": "route", "subject": "192.0.2.7/32",
+    "wanted": "here, dev wlan0", "installed": "here, dev wlan0", "kernel": None,
+}  # fmt: skip
+STRAY = {
+    "fault": "stray", "what": "nexthop", "subject": "1191182337 of IPv4",
+    "wanted": None, "installed": None, "kernel": "via 10.255.0.9 dev bb0\x1b[2J",
+}  # fmt: skip
+UNDERIVED = {**MISSING, "fault": "underived", "installed": "demoted, via 10.255.0.9 dev bb0"}
+
+
+def of_routes(faults: Sequence[object] = (), mended: Sequence[object] = (), **more: object) -> str:
+    return check_text.routes({"name": "ap1"}, {**ROUTES, "faults": faults, "mended": mended, **more})
+
+
+def test_routes_that_are_right_are_said_in_one_line() -> None:
+    assert of_routes() == "Routes of ap1 are right: the 7 that it should have are in its kernel (0.2 s)."
+
+
+def test_routes_that_are_not_right_come_with_what_should_be_and_what_is() -> None:
+    assert of_routes([MISSING, STRAY, UNDERIVED]).splitlines() == [
+        "NOT RIGHT: the kernel of ap1 has other routes than it should (0.2 s).",
+        "  missing   192.0.2.7/32",
+        "    wanted    here, dev wlan0",
+        "    kernel    nothing",
+        "  stray     nexthop 1191182337 of IPv4",
+        "    wanted    nothing",
+        r"    kernel    via 10.255.0.9 dev bb0\x1b[2J",
+        "  underived 192.0.2.7/32",
+        "    installed demoted, via 10.255.0.9 dev bb0",
+        "    wanted    here, dev wlan0",
+        "    kernel    nothing",
+        "",
+        "sroamctl check --repair mends that, and touches nothing else.",
+    ]
+
+
+def test_what_was_mended_is_said_before_what_was_not() -> None:
+    shown = of_routes([STRAY], [MISSING]).splitlines()
+    assert shown[:2] == ["MENDED in the kernel of ap1:", "  missing   192.0.2.7/32"]
+    assert "NOT RIGHT: the kernel of ap1 has other routes than it should (0.2 s)." in shown
+    assert shown[-1].startswith("What could not be mended is refused by the kernel, or put back by somebody")
+    assert of_routes([], [MISSING]).splitlines()[-1].startswith("Routes of ap1 are right")
+
+
+def test_many_faults_are_cut() -> None:
+    shown = of_routes([MISSING] * 30)
+    assert shown.count("missing") == check_text.SHOWN_MAX
+    assert "and 10 more that are not shown" in shown
+    cut = of_routes([], [MISSING], more=True)
+    assert "run it again" in cut
+    assert "are right" not in cut
+
+
+def test_progress_tells_what_is_looked_at() -> None:
+    assert check_text.progress({"look": 2, "routes": 23000}) == "look 2 at the routes: 23000 compared"
+
+
+def test_the_whole_answer_tells_of_the_fleet_and_of_the_routes(lab: Lab) -> None:
+    shown = check_text.result({**as_json(lab, check(lab)), "routes": {**ROUTES, "faults": [], "mended": []}})
+    assert shown.startswith("All in step: ap1")
+    assert shown.endswith("(0.2 s).")

@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -62,18 +63,25 @@ def node(*, attached: bool = True) -> Node:
 
 
 @contextmanager
-def agent(path: Path, one: Node, check: Sequence[dict[str, object]] = ()) -> Iterator[None]:
-    """The control server of a node, in a thread of its own as long as the context lasts. `check`: replies to that."""
+def agent(
+    path: Path, one: Node, check: Sequence[dict[str, object]] = (), *, repair: Sequence[dict[str, object]] = ()
+) -> Iterator[None]:
+    """The control server of a node, in a thread of its own as long as the context lasts.
+
+    `check`, `repair`: the replies to those.
+    """
     started, stop = threading.Event(), asyncio.Event()
     loop = asyncio.new_event_loop()
 
-    async def replies() -> AsyncGenerator[dict[str, object], None]:
-        for reply in check:
+    async def replies(said: Sequence[dict[str, object]]) -> AsyncGenerator[dict[str, object], None]:
+        for reply in said:
             yield reply
 
     async def serve() -> None:
         server = ControlServer(
-            str(path), lambda topic, argument: status.report(one, topic, argument, 1.0), {"check": replies}
+            str(path),
+            lambda topic, argument: status.report(one, topic, argument, 1.0),
+            {"check": partial(replies, check), "repair": partial(replies, repair)},
         )
         await server.start()
         started.set()
@@ -136,7 +144,9 @@ def test_tables_have_a_line_for_each_record(path: Path) -> None:
         )
     assert stations[0].split()[:4] == ["STATION", "NODE", "INTERFACE", "IPV4"]
     assert stations[1].split()[:4] == [str(PHONE), "ap1", "wlan0", "192.0.2.7"]
-    assert any(line.split()[:3] == ["192.0.2.7/32", "here", "wlan0"] for line in routes)
+    assert routes[0].split() == ["PREFIX", "KIND", "STATION", "NODE", "VIA", "WHY", "SINCE"]
+    assert routes[1].split(None, 4)[:4] == ["192.0.2.7/32", "here", str(PHONE), "ap1"]
+    assert routes[1].endswith("  dev wlan0  authorised on wlan0     1s")
     assert any(line.split()[:3] == ["ipv4", "192.0.2.7", str(PHONE)] for line in database)
     assert peers == ["none"]
 
@@ -222,11 +232,19 @@ IN_STEP: dict[str, object] = {
 SILENT = {**IN_STEP, "node": "ap3\x1b[2J", "state": "no answer", "records": None}
 
 
-def check_reply(*nodes: dict[str, object]) -> dict[str, object]:
+def check_reply(
+    *nodes: dict[str, object], faults: Sequence[dict[str, object]] = (), mended: Sequence[dict[str, object]] = ()
+) -> dict[str, object]:
     in_step = all(node["state"] == "in step" for node in nodes)
     asker = {"name": "ap1", "id": "02:00:00:ff:fe:00:00:01"}
     counts = {"records": 7, "digest": "00" * 8, "looks": 3, "seconds": 4.5, "left_out": 0}
-    return {"result": {"in_step": in_step, "alone": False, "node": asker, **counts, "nodes": list(nodes)}}
+    fleet = {"in_step": in_step, "alone": False, "node": asker, **counts, "nodes": list(nodes)}
+    return {"result": {"well": in_step and not faults, **fleet, "routes": routes_reply(faults, mended)}}
+
+
+def routes_reply(faults: Sequence[dict[str, object]], mended: Sequence[dict[str, object]]) -> dict[str, object]:
+    counts = {"installed": 2, "kernel": 2, "nexthops": 2, "looks": 2, "seconds": 1.2, "more": False}
+    return {"right": not faults, **counts, "faults": list(faults), "mended": list(mended)}
 
 
 def test_check_exits_with_0_only_if_all_are_in_step(path: Path) -> None:
@@ -268,8 +286,52 @@ def test_check_shows_a_terminal_how_far_it_is_and_leaves_nothing_of_it(path: Pat
     assert shown.stdout.startswith(b"All in step")
 
 
+FAULT: dict[str, object] = {
+    "fault": "stray", "what": "route", "subject": "192.0.2.200/32",
+    "wanted": None, "installed": None, "kernel": "direct, via 10.255.0.9 dev bb0",
+}  # fmt: skip
+
+
+def test_check_exits_with_1_if_a_route_is_not_right(path: Path) -> None:
+    with agent(path, node(), [check_reply(IN_STEP, faults=[FAULT])]):
+        unwell = sroamctl(path, "check")
+    assert unwell.returncode == 1
+    assert "  stray     192.0.2.200/32\n    wanted    nothing\n" in unwell.stdout
+
+
+def test_repair_is_asked_for_under_a_name_of_its_own_and_exits_with_0_if_it_mends_all(path: Path) -> None:
+    with agent(path, node(), [check_reply(IN_STEP, faults=[FAULT])], repair=[check_reply(IN_STEP, mended=[FAULT])]):
+        assert sroamctl(path, "check").returncode == 1
+        mended = sroamctl(path, "check", "--repair")
+        as_json = sroamctl(path, "--json", "check", "--repair")
+    assert (mended.returncode, as_json.returncode) == (0, 0)
+    assert "MENDED in the kernel of ap1:\n  stray     192.0.2.200/32" in mended.stdout
+    assert json.loads(as_json.stdout)["routes"]["mended"] == [FAULT]
+    with agent(path, node(), repair=[check_reply(IN_STEP, faults=[FAULT])]):
+        assert sroamctl(path, "check", "--repair").returncode == 1
+
+
+def test_routes_are_listed_by_kind_and_by_station_or_prefix(path: Path) -> None:
+    with agent(path, node()):
+        shown = sroamctl(path, "routes", "--kind", "here", "192.0.2.0/24")
+        as_json = sroamctl(path, "--json", "routes", str(PHONE))
+        none = sroamctl(path, "routes", "--kind", "direct")
+        missing = sroamctl(path, "routes", "192.0.2.99")
+    assert [line.split()[0] for line in shown.stdout.splitlines()] == ["PREFIX", "192.0.2.7/32"]
+    assert {row["station"] for row in json.loads(as_json.stdout)} == {str(PHONE)}
+    assert (none.returncode, none.stdout) == (0, "none\n")
+    assert (missing.returncode, missing.stdout, missing.stderr) == (1, "", "sroamctl: no station 192.0.2.99 is known\n")
+
+
+def test_help_of_routes_says_what_each_column_means(path: Path) -> None:
+    shown = sroamctl(path, "routes", "--help")
+    assert shown.returncode == 0
+    for wanted in ("prefix", "here", "demoted", "direct", "station", "node", "via", "why", "since", "examples:"):
+        assert f"  {wanted}" in shown.stdout or wanted == "examples:"
+
+
 def test_help_of_check_says_what_its_words_and_its_exit_mean(path: Path) -> None:
     shown = sroamctl(path, "check", "--help")
     assert shown.returncode == 0
-    for wanted in ("in step", "differs", "no answer", "exit status:", "examples:"):
+    for wanted in ("in step", "differs", "no answer", "missing", "stray", "--repair", "exit status:", "examples:"):
         assert wanted in shown.stdout

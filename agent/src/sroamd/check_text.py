@@ -20,6 +20,8 @@ _KINDS = {"ipv4": "lease", "ipv6": "lease", "association": "station", "node": "n
 
 def progress(answer: Object) -> str:
     """One line."""
+    if "routes" in answer:
+        return f"look {answer['look']} at the routes: {answer['routes']} compared"
     return (
         f"look {answer['look']}: {answer['answered']} of {answer['nodes']} nodes have answered, "
         f"{answer['in_step']} are in step"
@@ -27,6 +29,11 @@ def progress(answer: Object) -> str:
 
 
 def result(answer: Object) -> str:
+    """The fleet, then this node's routes."""
+    return f"{fleet(answer)}\n\n{routes(answer['node'], answer['routes'])}"
+
+
+def fleet(answer: Object) -> str:
     """What needs a hand first: nodes that differ, then those that do not answer; the others on one line."""
     nodes: list[Object] = answer["nodes"]
     by_state: dict[str, list[Object]] = {"differs": [], "no answer": [], "in step": []}
@@ -118,6 +125,48 @@ def _advice(differing: bool, silent: bool) -> list[str]:
     if silent:
         advice.append("Where a node does not answer, see sroamctl peers there and here, and systemctl status sroamd.")
     return [_paragraph(" ".join(advice))] if advice else []
+
+
+def routes(node: Object, answer: Object) -> str:
+    """What has been mended, what is still wrong, what is right."""
+    faults, mended = answer["faults"], answer["mended"]
+    name, took = printable(node["name"]), f"({answer['seconds']:g} s)"
+    parts = []
+    if mended:
+        parts.append("\n".join([f"MENDED in the kernel of {name}:", *(_fault(one) for one in mended[:SHOWN_MAX])]))
+    if faults:
+        head = f"NOT RIGHT: the kernel of {name} has other routes than it should {took}."
+        parts.append("\n".join([head, *(_fault(one) for one in faults[:SHOWN_MAX])]))
+    hidden = sum(max(0, len(listed) - SHOWN_MAX) for listed in (faults, mended))
+    if hidden:
+        parts.append(f"and {hidden} more that are not shown")
+    if answer["more"]:
+        parts.append("NOT ALL was looked at, since so much is wrong: run it again.")
+    elif not faults:
+        parts.append(
+            f"Routes of {name} are right: the {answer['kernel']} that it should have are in its kernel {took}."
+        )
+    if faults and mended:
+        parts.append(
+            _paragraph("What could not be mended is refused by the kernel, or put back by somebody: see the log.")
+        )
+    elif faults:
+        parts.append("sroamctl check --repair mends that, and touches nothing else.")
+    return "\n\n".join(parts)
+
+
+def _fault(fault: Object) -> str:
+    what = "nexthop " if fault["what"] == "nexthop" else ""
+    lines = [f"  {fault['fault']:<9} {what}{printable(fault['subject'])}"]
+    if fault["installed"] != fault["wanted"]:
+        lines.append(f"    installed {_or_nothing(fault['installed'])}")
+    lines.append(f"    wanted    {_or_nothing(fault['wanted'])}")
+    lines.append(f"    kernel    {_or_nothing(fault['kernel'])}")
+    return "\n".join(lines)
+
+
+def _or_nothing(text: str | None) -> str:
+    return "nothing" if text is None else printable(text)
 
 
 def _name(node: Object) -> str:

@@ -27,15 +27,43 @@ _COMMANDS = {
     "where": "where one station is",
     "database": "all records that are flooded",
     "peers": "the nodes that this one floods with",
-    "routes": "the host routes that this node has installed",
+    "routes": "the host routes that this node has installed, why, and since when",
     "conflicts": "stations that several nodes claim, and what each has seen of them",
-    "check": "do all nodes hold the same database? where not, what differs",
+    "check": "do all nodes hold the same database, and has the kernel the routes that follow from it?",
 }
-_VERDICTS = {"status": "healthy", "check": "in_step"}  # by topic, what of the answer decides the exit status
-_PAGES: dict[str, Callable[[dict[str, object]], str]] = {"status": tables.status, "check": check_text.result}
+# By topic, what of the answer decides the exit status.
+_VERDICTS = {"status": "healthy", "check": "well", "repair": "well"}
+_PAGES: dict[str, Callable[[dict[str, object]], str]] = {
+    "status": tables.status,
+    "check": check_text.result,
+    "repair": check_text.result,
+}
+_KINDS = ("here", "demoted", "direct")
 _STATION_HELP = "MAC, IPv4 address, or any IPv6 address in the station's prefix"
+_ROUTES_STATION_HELP = f"{_STATION_HELP}; or a prefix, for all routes within it; default: all"
+_ROUTES_HELP = """\
+The host routes that this node believes are in its kernel, a line for each, in the order of their prefixes.
+
+  prefix   an address of a station (a /32), or its prefix (a /64)
+  kind     here     the station is authorised on an interface of this node; Babel announces the route
+           demoted  it was, and has left; for some seconds its packets are forwarded, and Babel announces the way badly
+           direct   it is at another node, towards which this node forwards without waiting for Babel
+  station  who holds the lease, or held it last
+  node     where the route says that the station is
+  via      the next hop; of direct routes, what the way to that node is at this moment
+  why      what the route follows from, and how long it will stay if that is known
+  since    how long it has been of this kind, as far as the running agent knows
+
+What the kernel really has is another matter: see sroamctl check."""
+_ROUTES_NOTES = """\
+examples:
+  sroamctl routes --kind demoted
+  sroamctl routes 192.0.2.7
+  sroamctl routes --kind direct 2001:db8:44::/48
+  sroamctl --json routes | jq -r '.[] | select(.node == "ap3") | .prefix'"""
 _CHECK_HELP = """\
-Ask all nodes, through one another, whether they hold the same database as this one.
+Ask all nodes, through one another, whether they hold the same database as this one; and compare the routes that follow
+from this node's database with those that the agent has installed and with those that its kernel has.
 
 A node whose digest is not ours is asked for parts of it until the records that differ are found. Records move all the
 time, so what differs is looked at again, up to three times a second apart, and only what one node has not taken over
@@ -45,16 +73,29 @@ a node does not answer about five seconds.
 Each other node is one of
   in step    it holds the same
   differs    the records are named, with the version here and there: value, seqno, remaining life
-  no answer  its record is known here, but it is down, cut off, or behind a C daemon, which passes no questions on"""
+  no answer  its record is known here, but it is down, cut off, or behind a C daemon, which passes no questions on
+
+A route of this node that is not as it should be twice, a second apart, is one of
+  missing    the kernel has none
+  wrong      the kernel has another, of a protocol of ours: of another kind, or by another way
+  stray      the kernel has one of a protocol of ours that follows from nothing
+  underived  what the agent has installed is not what its database implies: a fault of the agent
+
+Likewise the nexthop objects that direct routes share: missing, wrong or stray."""
+_REPAIR_HELP = (
+    "mend this node's routes in the kernel: install and remove what differs, and look again; touches nothing else"
+)
 _CHECK_NOTES = """\
 exit status:
-  0  every node that is known here has answered and is in step
-  1  a node differs or does not answer
+  0  every node that is known here has answered and is in step, and this node's routes are right (with --repair: by now)
+  1  a node differs or does not answer, or a route is not right
   3  the agent of this machine cannot be reached
 
 examples:
   sroamctl check
-  sroamctl --json check | jq '.nodes[] | select(.state != "in step")'"""
+  sroamctl check --repair
+  sroamctl --json check | jq '.nodes[] | select(.state != "in step")'
+  sroamctl --json check | jq -r '.routes.faults[].prefix'"""
 
 
 class Unreachable(Exception):
@@ -64,10 +105,11 @@ class Unreachable(Exception):
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status."""
     options = _parser().parse_args(arguments)
+    topic = "repair" if getattr(options, "repair", False) else options.command
     try:
         with _Ticker(enabled=sys.stderr.isatty()) as ticker:
-            reply = ask(options.socket, options.command, getattr(options, "station", None), ticker.show)
-        return _report(reply, options.command, as_json=options.json)
+            reply = ask(options.socket, topic, _argument(options), ticker.show)
+        return _report(reply, topic, as_json=options.json)
     except Unreachable as error:
         print(f"sroamctl: cannot reach sroamd at {printable(options.socket)}: {error}", file=sys.stderr)
         return EXIT_UNREACHABLE
@@ -144,6 +186,11 @@ class _Ticker:
         print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
 
 
+def _argument(options: argparse.Namespace) -> str | None:
+    words = [getattr(options, name, None) for name in ("kind", "station")]
+    return " ".join(word for word in words if word is not None) or None
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="sroamctl", description="Ask the sroamd of this machine.")
     parser.add_argument("--socket", default=DEFAULT_SOCKET, metavar="PATH", help=f"default {DEFAULT_SOCKET}")
@@ -152,14 +199,26 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, purpose in _COMMANDS.items():
         command = commands.add_parser(name, help=purpose, description=purpose)
-        if name == "check":
-            command.description, command.epilog = _CHECK_HELP, _CHECK_NOTES
-            command.formatter_class = argparse.RawDescriptionHelpFormatter
-        elif name == "where":
-            command.add_argument("station", metavar="STATION", help=_STATION_HELP)
-        elif name == "conflicts":
-            command.add_argument("station", metavar="STATION", nargs="?", help=f"{_STATION_HELP}; default: all")
+        match name:
+            case "check":
+                _explain(command, _CHECK_HELP, _CHECK_NOTES)
+                command.add_argument("--repair", action="store_true", help=_REPAIR_HELP)
+            case "routes":
+                _explain(command, _ROUTES_HELP, _ROUTES_NOTES)
+                command.add_argument("--kind", choices=_KINDS, help="only routes of this kind")
+                command.add_argument("station", metavar="STATION|PREFIX", nargs="?", help=_ROUTES_STATION_HELP)
+            case "where":
+                command.add_argument("station", metavar="STATION", help=_STATION_HELP)
+            case "conflicts":
+                command.add_argument("station", metavar="STATION", nargs="?", help=f"{_STATION_HELP}; default: all")
+            case _:
+                pass
     return parser
+
+
+def _explain(command: argparse.ArgumentParser, text: str, notes: str) -> None:
+    command.description, command.epilog = text, notes
+    command.formatter_class = argparse.RawDescriptionHelpFormatter
 
 
 def _report(reply: dict[str, object], topic: str, *, as_json: bool) -> int:
@@ -174,7 +233,7 @@ def _report(reply: dict[str, object], topic: str, *, as_json: bool) -> int:
 
 def _text(topic: str, result: object) -> str:
     if isinstance(result, list) and all(isinstance(row, dict) for row in result):
-        return tables.table(result)
+        return tables.routes(result) if topic == "routes" else tables.table(result)
     if isinstance(result, dict):
         return _PAGES.get(topic, tables.fields)(result)
     return tables.cell("", result)

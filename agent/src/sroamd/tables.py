@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from ipaddress import ip_network
 
 from sroamd.printable import printable
 
 NOTHING = "-"
 GAP = "  "
 DURATIONS = frozenset({"remaining", "since", "heard"})  # keys whose values are seconds
+
+_ROUTE_COLUMNS = ("prefix", "kind", "station", "node", "via", "why", "since")
 
 
 def table(rows: Sequence[Mapping[str, object]]) -> str:
@@ -20,6 +23,24 @@ def table(rows: Sequence[Mapping[str, object]]) -> str:
     cells = [[cell(column, row.get(column)) for column in columns] for row in rows]
     numeric = [all(_is_number(row.get(column)) for row in rows) for column in columns]
     return "\n".join(_aligned([header, *cells], numeric))
+
+
+def routes(rows: Iterable[Mapping[str, object]]) -> str:
+    """A table in the order of the prefixes, IPv4 first, with the way in one column and in the words of ip(8)."""
+    listed = sorted(rows, key=lambda row: _place(str(row.get("prefix"))))
+    return table([{column: row.get(column) for column in _ROUTE_COLUMNS} | {"via": _via(row)} for row in listed])
+
+
+def _place(prefix: str) -> tuple[int, bytes]:
+    network = ip_network(prefix)
+    return network.version, network.network_address.packed
+
+
+def _via(row: Mapping[str, object]) -> str | None:
+    interface, gateway = row.get("interface"), row.get("gateway")
+    if interface is None:
+        return None
+    return f"dev {interface}" if gateway is None else f"{gateway} dev {interface}"
 
 
 def fields(record: Mapping[str, object]) -> str:

@@ -20,7 +20,7 @@ from sroamd.constants import CONTEST_TIME
 from sroamd.core import effects as do
 from sroamd.core import events as ev
 from sroamd.core.node import Node
-from sroamd.core.values import NextHop, Prefix, Route, RouteKind, StoredDatum, Towards
+from sroamd.core.values import KernelNextHop, NextHop, Prefix, Route, RouteKind, StoredDatum, Towards
 from sroamd.wire.datum import association_key, ipv4_lease_key
 from sroamd.wire.dhcpv4 import DhcpMessage, MessageType
 from tests.core.messages import discover, select
@@ -65,6 +65,7 @@ class Host:
     effects: list[do.Effect] = field(default_factory=list)
     kernel: dict[Prefix, Route] = field(default_factory=dict)
     objects: dict[tuple[NodeId, int], NextHop] = field(default_factory=dict)  # nexthop objects, by node and IP version
+    strays: dict[int, NextHop] = field(default_factory=dict)  # nexthop objects that no node has made, by number
     disk: dict[bytes, tuple[StoredDatum, float]] = field(default_factory=dict)  # and when it was written
     peers: dict[int, Host] = field(default_factory=dict)
     disk_is_slow: bool = False
@@ -240,6 +241,10 @@ class Lab:
                 gone = [p for p, r in host.kernel.items() if p.version == version and r.next_hop == Towards(node)]
                 for prefix in gone:
                     del host.kernel[prefix]
+            case do.RemoveStrayNextHop(number):
+                del host.strays[number]
+            case do.ReadKernel(ticket):
+                self._read_kernel(host, ticket)
             case do.WatchNextHops(addresses):
                 known = {a for other in self.hosts for a in routers_of(other.config)}
                 for address in sorted(addresses & known, key=str):
@@ -284,6 +289,19 @@ class Lab:
                     self._arrives(self.air, host, ev.ProbeAnswered(interface, station, ev.Probe.NEIGHBOR))
             case _:
                 pass
+
+    def _read_kernel(self, host: Host, ticket: int) -> None:
+        """In three parts, as if there were thousands of routes."""
+        ours = enumerate(host.objects.items(), 1)
+        objects = [KernelNextHop(number, node, version, hop) for number, ((node, version), hop) in ours]
+        objects += [KernelNextHop(number, None, 4, hop) for number, hop in host.strays.items()]
+        routes = tuple(host.kernel.values())
+        for part in (
+            ev.KernelRead(ticket, next_hops=tuple(objects)),
+            ev.KernelRead(ticket, routes[:1]),
+            ev.KernelRead(ticket, routes[1:], last=True),
+        ):
+            self._queue.append((host, part))
 
     def _answers(self, host: Host, station: Mac) -> bool:
         return self.really_at.get(station) == host.number or host.number in self.clones.get(station, ())

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from sroamd.addresses import BROADCAST, NO_MAC, Mac, NodeId
 from sroamd.core import events as ev
-from sroamd.core.values import NextHop, Route, RouteKind, StoredDatum, Towards
+from sroamd.core.values import KernelNextHop, NextHop, Route, RouteKind, StoredDatum, Towards
 from sroamd.wire.census import Answer, Held, Question
 from sroamd.wire.datum import (
     Evidence,
@@ -118,6 +118,9 @@ census = st.builds(Question, node_ids, nonces, st.none(), st.just(0), st.just(0)
     )
 )
 next_hops = st.builds(NextHop, interfaces, st.none() | ipv4 | ipv6)
+kernel_next_hops = st.builds(
+    KernelNextHop, st.integers(1, 9), st.none() | node_ids, st.sampled_from((4, 6)), st.none() | next_hops
+)
 routes = st.builds(Route, prefixes, st.sampled_from(RouteKind), next_hops) | st.builds(
     Route, prefixes, st.just(RouteKind.DIRECT), st.builds(Towards, node_ids)
 )
@@ -154,6 +157,15 @@ events = st.one_of(
     st.builds(ev.UpdatesReceived, peers, st.lists(updates, max_size=4).map(tuple)),
     st.builds(ev.CensusReceived, peers, census),
     st.builds(ev.CheckRequested, st.integers(0, 9)),
+    st.builds(ev.RouteCheckRequested, st.integers(0, 9), st.booleans()),
+    st.builds(
+        ev.KernelRead,
+        st.integers(0, 9),
+        st.lists(routes, max_size=3).map(tuple),
+        st.none() | st.lists(kernel_next_hops, max_size=2).map(tuple),
+        st.booleans(),
+        st.none() | texts,
+    ),
     st.builds(ev.PeerBlocked, peers),
     st.builds(ev.PeerWritable, peers),
     st.builds(ev.PeerClosed, peers),

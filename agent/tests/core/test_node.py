@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address
 
@@ -39,7 +40,9 @@ def test_nothing_from_outside_raises(story: list[tuple[ev.Event, float]]) -> Non
             again_at = node.next_deadline()
             assert again_at is None or again_at > lab.now, "a Tick leaves something that is due"
         for topic in ("status", "stations", "database", "peers", "routes", "conflicts"):
-            report(node, topic, None, lab.now)
+            answer = report(node, topic, None, lab.now)
+            if isinstance(answer, Iterator):
+                assert all(isinstance(row, dict) for row in answer)
     assert all(prefix.prefixlen in (32, 64) for prefix in (route.prefix for route in node.routes.installed()))
     assert node.state.offers <= {datum.key for datum in node.database}
     assert set(node.associations.pings._under_way) <= set(node.state.present)

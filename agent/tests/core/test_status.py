@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -38,7 +39,8 @@ def lab() -> Lab:
 
 def ask(lab: Lab, topic: str, argument: str | None = None, number: int = 1) -> Any:
     """As sroamctl gets it: through JSON."""
-    return json.loads(json.dumps(report(lab[number].node, topic, argument, lab.now), allow_nan=False))
+    answer = report(lab[number].node, topic, argument, lab.now)
+    return json.loads(json.dumps(list(answer) if isinstance(answer, Iterator) else answer, allow_nan=False))
 
 
 @pytest.mark.parametrize("topic", TOPICS)
@@ -196,9 +198,12 @@ def test_routes_tells_kind_way_and_station(lab: Lab) -> None:
     assert route == {
         "prefix": f"{address}/32",
         "kind": "here",
+        "station": str(ALICE),
+        "node": "ap1",
         "interface": "wlan0",
         "gateway": None,
-        "station": str(ALICE),
+        "why": "authorised on wlan0",
+        "since": 0.1,
     }
     lab.join(2, ALICE)
     demoted = [route for route in ask(lab, "routes") if route["station"] == str(ALICE)]

@@ -167,7 +167,9 @@ class Port:
         self.happens(ev.CheckRequested(self._ticket))
 
     def _ask(self) -> None:
-        report(self.node, self._rng.choice(TOPICS), None, self.now)
+        answer = report(self.node, self._rng.choice(TOPICS), None, self.now)
+        if isinstance(answer, Iterator):
+            deque(answer, maxlen=0)
 
     def _dhcp(self, station: Mac) -> None:
         kind = self._rng.choice((MessageType.DISCOVER, MessageType.REQUEST))

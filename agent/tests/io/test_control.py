@@ -7,7 +7,7 @@ import json
 import os
 import socket
 import stat
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import aclosing
 from pathlib import Path
 
@@ -44,8 +44,19 @@ class Place:
         self.path = directory / "control.sock"
         self.desk = CheckDesk(self.requested)
         self.tickets: list[int] = []
-        self.server = ControlServer(str(self.path), answer, {"check": self.slow, "bug slowly": self.fail})
+        self.made = 0
+        self.server = ControlServer(str(self.path), self.answer, {"check": self.slow, "bug slowly": self.fail})
         self._writers: list[asyncio.StreamWriter] = []
+
+    def answer(self, topic: str, argument: str | None) -> object:
+        return self.rows(bug="bad" in topic) if "rows" in topic else answer(topic, argument)
+
+    def rows(self, *, bug: bool) -> Iterator[object]:
+        for record in RECORDS:
+            self.made += 1
+            yield record
+            if bug and self.made == 300:
+                raise ZeroDivisionError
 
     def requested(self, event: Event) -> None:
         assert isinstance(event, CheckRequested)
@@ -223,6 +234,27 @@ def test_a_large_answer_is_whole_and_lets_everything_else_run(run: Run) -> None:
     run(body)
 
 
+def test_elements_of_a_long_answer_are_made_while_it_is_written(run: Run) -> None:
+    async def body(place: Place) -> None:
+        reader, writer = await place.connect()
+        writer.write(b'{"topic": "rows"}\n')
+        await until(lambda: 0 < place.made < len(RECORDS))  # nobody reads, so they wait to be made
+        assert json.loads(await reader.readline()) == {"result": RECORDS}
+        assert place.made == len(RECORDS)
+
+    run(body)
+
+
+def test_a_bug_in_an_element_of_a_long_answer_cuts_who_asked_and_nobody_else(run: Run) -> None:
+    async def body(place: Place) -> None:
+        reader, writer = await place.connect()
+        writer.write(b'{"topic": "bad rows"}\n')
+        assert not (await reader.read()).endswith(b"\n")
+        assert "result" in await place.ask(b'{"topic": "status"}\n')
+
+    run(body)
+
+
 def test_who_does_not_read_is_cut_and_nobody_waits_for_him(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(control, "WRITE_TIMEOUT", 0.2)
 
@@ -318,3 +350,8 @@ def test_a_successor_keeps_its_socket_when_its_predecessor_stops(tmp_path: Path)
 )
 def test_pieces_make_the_same_json(value: object) -> None:
     assert json.loads("".join(encode(value))) == value
+
+
+@pytest.mark.parametrize("count", [0, 1, 200, 201, 1000])
+def test_an_iterator_is_a_list(count: int) -> None:
+    assert json.loads("".join(encode({"result": iter(RECORDS[:count])}))) == {"result": RECORDS[:count]}

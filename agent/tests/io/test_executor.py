@@ -14,6 +14,7 @@ from sroamd.core import effects
 from sroamd.core.effects import Effect, InstallRoute, Level, Note, RemoveRoute
 from sroamd.core.events import LeasesStored, PeerWritable
 from sroamd.core.values import NextHop, Prefix, Route, RouteKind, StoredDatum, Towards
+from sroamd.io.check_desk import News
 from sroamd.io.executor import FAILURES_LOGGED, ROUTE_RETRY_MAX, Executor, Observer, Process, describe
 from sroamd.io.frames import FrameEffect
 from sroamd.io.netlink import NetlinkError
@@ -70,7 +71,10 @@ class World:
     def do(self, effect: PeerEffect) -> None:
         self.done.append(("peer", effect))
 
-    def tell(self, news: effects.CheckProgressed | effects.CheckEnded) -> None:
+    def read(self, ticket: int) -> None:
+        self.done.append(("read", ticket))
+
+    def tell(self, news: News) -> None:
         self.done.append(("check", news))
 
     def send(self, effect: FrameEffect) -> None:
@@ -107,6 +111,7 @@ def executor(world: World) -> Executor:
     return Executor(
         routes=world,
         watch=world,
+        reader=world,
         peers=world,
         frames=world,
         access_points=points,
@@ -147,6 +152,9 @@ TO_A_PEER: list[PeerEffect] = [
         *((frame, ("frame", frame)) for frame in FRAMES),
         *((to_a_peer, ("peer", to_a_peer)) for to_a_peer in TO_A_PEER),
         (effects.CheckEnded(4, None), ("check", effects.CheckEnded(4, None))),
+        (effects.RouteCheckEnded(4, "busy"), ("check", effects.RouteCheckEnded(4, "busy"))),
+        (effects.ReadKernel(4), ("read", 4)),
+        (effects.RemoveStrayNextHop(9), ("routes", effects.RemoveStrayNextHop(9))),
         (effects.PollStation("wlan0", STATION), ("poll", STATION)),
         (effects.Disassociate("wlan0", STATION), ("disassociate", STATION)),
         (effects.StoreLeases((DATUM,), 4), ("put", (DATUM,), 4)),

@@ -622,6 +622,30 @@ BUGS = (
         "        if self._links is not None:\n",
         DIRECT,
     ),
+    Bug(
+        "one-look-is-enough",
+        "sroamctl check calls a route wrong that only moves",
+        "core/route_check.py",
+        "self.looks < (3 if self._repair else 2)",
+        "self.looks < (2 if self._repair else 1)",
+        ("core/test_route_check.py",),
+    ),
+    Bug(
+        "repair-of-what-has-moved",
+        "sroamctl check --repair tells the books of a route that is no longer there",
+        "core/route_checks.py",
+        "                if self._routes.route(key) == fault.installed:\n",
+        "                if fault:\n",
+        ("core/test_route_check.py",),
+    ),
+    Bug(
+        "since-the-last-renewal",
+        "how long a station has been at a node begins anew whenever its claim is renewed",
+        "core/database.py",
+        "if datum.key not in keys or (",
+        "if datum.key in keys or (",
+        ("core/test_route_list.py",),
+    ),
     # -- peers
     Bug(
         "leaf-passes-on-at-once",

@@ -31,6 +31,7 @@ class Job(IntEnum):
     NEXT_HOP = auto()  # node
     HELLO = auto()  # peer
     CHECK = auto()  # its ticket
+    ROUTE_CHECK = auto()  # the same
     HELLO_WAIT = auto()  # peer
 
 

@@ -120,7 +120,8 @@ class Database:
 
     def __init__(self, limit: int = constants.DATABASE_MAX) -> None:
         self._data: dict[bytes, Datum] = {}
-        self._keys_with: dict[bytes, set[bytes]] = {}  # by value: a station's leases, a node's associations
+        # By value, the keys that have it (a station's leases, a node's associations), and since when.
+        self._keys_with: dict[bytes, dict[bytes, float]] = {}
         self._limit = limit
         self.beside_c = False  # C nodes are near: what is forgotten here is not forgotten there
         self.digests = DigestTree()
@@ -149,6 +150,11 @@ class Database:
     def stations_at(self, node: NodeId) -> frozenset[bytes]:
         """Keys of all associations that name the node, expired ones too as long as they are remembered."""
         return frozenset(self._keys_with.get(node, ()))
+
+    def since(self, key: bytes) -> float | None:
+        """Since when a lease or an association has said what it says, as far as this process knows."""
+        datum = self._data.get(key)
+        return self._keys_with.get(datum.value, {}).get(key) if datum is not None else None
 
     def has_many_leases(self, station: bytes) -> bool:
         """Whether no more are believed. What is kept from everybody is no station's, and may be more."""
@@ -269,7 +275,9 @@ class Database:
             self._unindex(held)
         self._data[datum.key] = datum
         if datum.key[0] in _INDEXED and datum.value:
-            self._keys_with.setdefault(datum.value, set()).add(datum.key)
+            keys = self._keys_with.setdefault(datum.value, {})
+            if datum.key not in keys or (held is not None and held.expires_at <= now):
+                keys[datum.key] = now
         if datum.expires_at > now and datum.value:
             self.digests.count(datum.key, datum.seqno, datum.value)
         else:
@@ -278,7 +286,7 @@ class Database:
     def _unindex(self, datum: Datum) -> None:
         keys = self._keys_with.get(datum.value)
         if keys is not None:
-            keys.discard(datum.key)
+            keys.pop(datum.key, None)
             if not keys:
                 del self._keys_with[datum.value]
 

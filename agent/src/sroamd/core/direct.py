@@ -14,7 +14,7 @@ from sroamd.core.agenda import Job
 from sroamd.core.next_hops import NextHops
 from sroamd.core.nodes import Nodes
 from sroamd.core.turn import State, Turn
-from sroamd.core.values import Towards
+from sroamd.core.values import NextHop, Towards
 from sroamd.wire.datum import IPV4_LEASE, association_station
 
 
@@ -49,6 +49,18 @@ class DirectRoutes:
     def objects_lost(self, turn: Turn, lost: Iterable[tuple[NodeId, int]]) -> None:
         self._drop(turn, self.next_hops.lost(turn, lost))
 
+    def kernel_has(self, turn: Turn, node: NodeId, version: int, next_hop: NextHop | None) -> None:
+        """Of the nexthop object towards the node it has this, or none, and not what we believed."""
+        if next_hop is None:
+            self.objects_lost(turn, [(node, version)])
+        else:
+            self.next_hops.kernel_has(node, version, next_hop)
+
+    @property
+    def is_catching_up(self) -> bool:
+        """Some stations have not had their turn yet."""
+        return bool(self._slice or self._waiting)
+
     def flush(self, turn: Turn) -> None:
         self.next_hops.flush(turn)
         self.installed.clear()
@@ -72,7 +84,7 @@ class DirectRoutes:
         self._go_on(turn)
 
     def _go_on(self, turn: Turn) -> None:
-        if self._slice or self._waiting:
+        if self.is_catching_up:
             self._state.agenda.set_earlier(Job.DIRECT, None, turn.now + constants.DIRECT_PAUSE)
 
     def _drop(self, turn: Turn, gone: Iterable[tuple[NodeId, int]]) -> None:

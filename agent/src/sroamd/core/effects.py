@@ -9,6 +9,7 @@ from ipaddress import IPv4Address, IPv6Address
 from sroamd.addresses import Mac, NodeId
 from sroamd.core.check_result import CheckProgress, CheckResult
 from sroamd.core.events import PeerId
+from sroamd.core.route_check_result import RouteCheckResult
 from sroamd.core.values import NextHop, Prefix, Route, StoredDatum
 from sroamd.wire.census import Answer, Question
 from sroamd.wire.dhcpv4 import DhcpMessage
@@ -60,6 +61,20 @@ class FindRoute:
     """Say `ForeignRouteFound` if the kernel has a route of just this prefix that is not ours."""
 
     prefix: Prefix
+
+
+@dataclass(frozen=True, slots=True)
+class ReadKernel:
+    """Say in `KernelRead` events what routes and nexthop objects of our protocols the kernel has, a part at a time."""
+
+    ticket: int
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveStrayNextHop:
+    """Delete a nexthop object of our protocol that leads to no node, and all routes that take it."""
+
+    number: int
 
 
 # -- peers
@@ -223,6 +238,23 @@ class CheckEnded:
     result: CheckResult | None
 
 
+@dataclass(frozen=True, slots=True)
+class RouteCheckProgressed:
+    """How many routes and leases have been compared in this look."""
+
+    ticket: int
+    look: int
+    compared: int
+
+
+@dataclass(frozen=True, slots=True)
+class RouteCheckEnded:
+    """`outcome`: the result, or why there is none."""
+
+    ticket: int
+    outcome: RouteCheckResult | str
+
+
 class Level(Enum):
     ERROR = "error"
     WARNING = "warning"
@@ -250,6 +282,8 @@ Effect = (
     | RemoveNextHop
     | WatchNextHops
     | FindRoute
+    | ReadKernel
+    | RemoveStrayNextHop
     | SendUpdates
     | SendSummaries
     | SendHello
@@ -268,6 +302,8 @@ Effect = (
     | ForgetLeases
     | CheckProgressed
     | CheckEnded
+    | RouteCheckProgressed
+    | RouteCheckEnded
     | Note
     | Stop
 )

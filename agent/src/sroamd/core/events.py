@@ -10,7 +10,7 @@ from itertools import groupby
 
 from sroamd.addresses import Mac, NodeId
 from sroamd.config import Config
-from sroamd.core.values import NextHop, Prefix, Route, StoredDatum
+from sroamd.core.values import KernelNextHop, NextHop, Prefix, Route, StoredDatum
 from sroamd.wire.census import Answer, Question
 from sroamd.wire.dhcpv4 import DhcpMessage
 from sroamd.wire.flood import Hello, Message, Update
@@ -170,6 +170,20 @@ class ForeignRouteFound:
 
 
 @dataclass(frozen=True, slots=True)
+class KernelRead:
+    """A part of the answer to `ReadKernel`: some routes of our protocols; all nexthop objects, or None if not yet.
+
+    `last`: there is no more. `error`: the kernel could not be read, for this reason; nothing more comes.
+    """
+
+    ticket: int
+    routes: tuple[Route, ...] = ()
+    next_hops: tuple[KernelNextHop, ...] | None = None
+    last: bool = False
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class NextHopChanged:
     """The kernel's way to another node's router address. None: no route to it."""
 
@@ -230,6 +244,16 @@ class CheckRequested:
     ticket: int
 
 
+@dataclass(frozen=True, slots=True)
+class RouteCheckRequested:
+    """Compare this node's routes with what should be and with the kernel's, and perhaps mend what differs there;
+    `RouteCheckEnded` with this ticket follows.
+    """
+
+    ticket: int
+    repair: bool
+
+
 # -- the process
 
 
@@ -265,6 +289,7 @@ FromHost = (
     KernelRoutesListed
     | KernelRouteLost
     | ForeignRouteFound
+    | KernelRead
     | NextHopChanged
     | NextHopObjectsLost
     | LinkLocalsListed
@@ -272,6 +297,7 @@ FromHost = (
     | LeasesLoaded
     | LeasesStored
     | CheckRequested
+    | RouteCheckRequested
     | Tick
     | ConfigReloaded
     | StopRequested

@@ -73,6 +73,18 @@ class NextHops:
             self._due.add(node)
         return gone
 
+    def believed(self) -> dict[tuple[NodeId, int], NextHop]:
+        """The objects that we believe are in the kernel."""
+        return dict(self._set)
+
+    def way(self, node: NodeId, version: int) -> NextHop | None:
+        return self._set.get((node, version))
+
+    def kernel_has(self, node: NodeId, version: int, next_hop: NextHop) -> None:
+        """The object towards the node leads there, and not where we believed."""
+        self._set[node, version] = next_hop
+        self._due.add(node)
+
     def due(self, node: NodeId) -> None:
         self._due.add(node)
 

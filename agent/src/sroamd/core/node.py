@@ -28,6 +28,7 @@ from sroamd.core.nodes import Nodes
 from sroamd.core.own_record import OwnRecord
 from sroamd.core.peering import Peering
 from sroamd.core.probes import Probes
+from sroamd.core.route_checks import RouteChecks
 from sroamd.core.router_advertiser import RouterAdvertiser
 from sroamd.core.routes import Routes
 from sroamd.core.tickets import Tickets
@@ -47,6 +48,7 @@ class Node:
         self.peering = Peering(self.state)
         self.census = Census(self.state, self.peering, self.nodes)
         self.routes = Routes(self.state, self.nodes)
+        self.route_checks = RouteChecks(self.state, self.routes)
         self.announcements = Announcements(self.state)
         self.tickets = Tickets()
         self.probes = Probes(self.state, self.leases)
@@ -158,6 +160,10 @@ class Node:
                 self._stored(turn, ticket, durable)
             case events.CheckRequested(ticket):
                 self.census.checks.start(turn, ticket)
+            case events.RouteCheckRequested(ticket, repair):
+                self.route_checks.start(turn, ticket, repair=repair)
+            case events.KernelRead():
+                self.route_checks.read(turn, event)
             case events.Tick():
                 self._tick(turn)
             case events.ConfigReloaded(config):
@@ -229,6 +235,8 @@ class Node:
                 self._key_due(turn, entry.job, key)
             case int() as ticket if entry.job is Job.CHECK:
                 self.census.checks.due(turn, ticket)
+            case int() as ticket if entry.job is Job.ROUTE_CHECK:
+                self.route_checks.due(turn, ticket)
             case int() as peer if entry.job is Job.HELLO_WAIT:
                 self.peering.hello_missing(turn, peer)
             case int() as peer:

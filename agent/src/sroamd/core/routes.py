@@ -60,7 +60,29 @@ class Routes:
         """What we believe is in the kernel."""
         yield from self.near.values()
         for key, towards in self.direct.installed.items():
-            yield _route(key, towards)
+            yield route_of(key, towards)
+
+    def keys(self) -> Iterator[bytes]:
+        """Of the leases that have one."""
+        yield from self.near
+        yield from self.direct.installed
+
+    def held(self, key: bytes) -> Route | Towards | None:
+        """What we believe is in the kernel for the lease; of a direct route, where it leads."""
+        return self.near.get(key) or self.direct.installed.get(key)
+
+    def route(self, key: bytes) -> Route | None:
+        """The same, as a route."""
+        held = self.held(key)
+        return route_of(key, held) if isinstance(held, Towards) else held
+
+    def demoted_until(self, key: bytes) -> float | None:
+        since = self._demoted.get(key)
+        return None if since is None else since + constants.DEMOTED_TIME
+
+    def is_held_back(self, key: bytes, now: float) -> bool:
+        """It is not installed yet, since somebody removes it again and again."""
+        return self.held(key) is None and self._losses.ready_at(key, now) > now
 
     def stations(self) -> set[Mac]:
         """Those that have a route of kind *here* in the kernel, by leases that are known."""
@@ -104,6 +126,15 @@ class Routes:
             turn.note(Level.WARNING, f"route {route.prefix} is removed again and again; not installed for {wait:.0f} s")
         turn.touched.add(key)
 
+    def kernel_has(self, turn: Turn, key: bytes, route: Route | None) -> None:
+        """For the lease it has this, and not what we believed."""
+        self._forget(key)
+        if route is not None and isinstance(route.next_hop, Towards):
+            self.direct.installed[key] = route.next_hop
+        elif route is not None:
+            self.near[key] = route
+        turn.touched.add(key)
+
     def demotion_due(self, turn: Turn, key: bytes) -> None:
         """The blind part of it is over, or the whole."""
         until = self._demoted.get(key, turn.now) + constants.DEMOTED_TIME
@@ -136,8 +167,7 @@ class Routes:
                 if not self._is_decided(key, turn.now, all_listed):
                     continue
                 self._adopted.discard(key)
-            near = self.near.get(key)
-            installed = near or self.direct.installed.get(key)
+            near, installed = self.near.get(key), self.held(key)
             desired = self._desired(key, near, turn.now)
             if desired == installed:
                 continue
@@ -149,7 +179,7 @@ class Routes:
                 continue
             if isinstance(desired, Towards):
                 self.direct.installed[key] = desired
-                turn.made.append(InstallRoute(_route(key, desired)))
+                turn.made.append(InstallRoute(route_of(key, desired)))
             else:
                 self.near[key] = desired
                 turn.made.append(InstallRoute(desired))
@@ -157,23 +187,39 @@ class Routes:
 
     def _desired(self, key: bytes, near: Route | None, now: float) -> Route | Towards | None:
         """`near`: the route of the lease that is there, unless it is a direct one."""
-        lease = self._state.database.get(key)
-        if lease is None:
-            return self._demotion(key, near, None, now)
-        station = Mac(lease.value)
-        claim = self._state.database.live(association_key(station), now)
-        owner = claim.value if claim is not None and claim.value else None
-        in_force = lease.expires_at > now and key not in self._state.offers and self._is_ours(key)
-        if owner == self._state.node_id:
-            owner = None
-            interface = self._state.present.get(station)
-            if interface is not None and in_force:
-                self._forget_demotion(key)
-                return Route(lease_prefix(key), RouteKind.HERE, NextHop(interface, None))
+        here, owner, in_force = self._whereabouts(key, now)
+        if here is not None:
+            self._forget_demotion(key)
+            return here
         demoted = self._demotion(key, near, owner, now)
         if demoted is None and in_force and owner is not None:
             return self.direct.desired(key, owner)
         return demoted
+
+    def implied(self, key: bytes, now: float) -> Route | Towards | None:
+        """What there should be, changing nothing. What nothing explains yet, and what is demoted, is right as it is."""
+        held, until = self.held(key), self.demoted_until(key)
+        demoted = isinstance(held, Route) and held.kind is RouteKind.DEMOTED and until is not None and now < until
+        here, owner, in_force = self._whereabouts(key, now)
+        if here is not None or not (demoted or key in self._adopted):
+            return here or (self.direct.desired(key, owner) if in_force and owner is not None else None)
+        return held
+
+    def _whereabouts(self, key: bytes, now: float) -> tuple[Route | None, bytes | None, bool]:
+        """The route to a station that is here; or else the other node that has it; whether the lease is in force."""
+        lease = self._state.database.get(key)
+        if lease is None:
+            return None, None, False
+        station = Mac(lease.value)
+        claim = self._state.database.live(association_key(station), now)
+        owner = claim.value if claim is not None and claim.value else None
+        in_force = lease.expires_at > now and key not in self._state.offers and self._is_ours(key)
+        if owner != self._state.node_id:
+            return None, owner, in_force
+        interface = self._state.present.get(station)
+        if interface is None or not in_force:
+            return None, None, in_force
+        return Route(lease_prefix(key), RouteKind.HERE, NextHop(interface, None)), None, True
 
     def _demotion(self, key: bytes, near: Route | None, owner: bytes | None, now: float) -> Route | None:
         """What becomes of a route that was *here*: worse for a while. `owner`: another node, or nobody.
@@ -239,7 +285,7 @@ class Routes:
             self._state.agenda.clear(Job.DEMOTED, key)
 
 
-def _route(key: bytes, towards: Towards) -> Route:
+def route_of(key: bytes, towards: Towards) -> Route:
     return Route(lease_prefix(key), RouteKind.DIRECT, towards)
 
 

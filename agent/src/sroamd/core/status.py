@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from sroamd import __version__
 from sroamd.addresses import NO_MAC, Mac, NodeId
@@ -13,8 +13,8 @@ from sroamd.core.conflicts import Outcome
 from sroamd.core.database import Datum, is_lease
 from sroamd.core.node import Node
 from sroamd.core.pools import STATION_PREFIX_LENGTH
-from sroamd.core.routes import key_of
-from sroamd.core.values import Towards, Via
+from sroamd.core.route_list import RouteList
+from sroamd.core.values import RouteKind
 from sroamd.core.words import kind_of, meaning, subject
 from sroamd.wire.cursor import DecodeError
 from sroamd.wire.datum import (
@@ -28,11 +28,14 @@ from sroamd.wire.datum import (
     lease_prefix,
 )
 
-Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
+Json = Mapping[str, "Json"] | list["Json"] | str | int | float | bool | None
 
 
 # Databases that move are seen to be equal every few Hellos, and what is missing is repaired within one or two minutes.
 DIFFERENT_FOR_LONG = 180.0
+
+_WITH_ARGUMENT = ("conflicts", "routes", "where")
+_KINDS = {kind.name.lower(): kind for kind in RouteKind}
 
 
 class NotFound(Exception):
@@ -43,21 +46,25 @@ class UnknownTopic(Exception):
     """There is no such question."""
 
 
-def report(node: Node, topic: str, argument: str | None, now: float) -> Json:
-    """Answer one question. Raises NotFound or UnknownTopic, each with a sentence for people."""
+def report(node: Node, topic: str, argument: str | None, now: float) -> Json | Iterator[Json]:
+    """Answer one question; an iterator gives the elements of a list that may be very long.
+
+    Raises NotFound or UnknownTopic, each with a sentence for people.
+    """
     if topic == "where":
         return where(node, argument or "", now)
     if topic == "conflicts":
         return conflicts(node, argument, now)
+    if topic == "routes":
+        return routes(node, argument, now)
     topics: dict[str, Callable[[Node, float], Json]] = {
         "status": status,
         "stations": stations,
         "database": database,
         "peers": peers,
-        "routes": routes,
     }
     if topic not in topics:
-        raise UnknownTopic(f"unknown topic {topic!r}; there are {', '.join(sorted([*topics, 'conflicts', 'where']))}")
+        raise UnknownTopic(f"unknown topic {topic!r}; there are {', '.join(sorted([*topics, *_WITH_ARGUMENT]))}")
     return topics[topic](node, now)
 
 
@@ -250,23 +257,31 @@ def peers(node: Node, now: float) -> Json:
     ]
 
 
-def routes(node: Node, now: float) -> Json:
-    """What we believe is in the kernel, and the station each route is for."""
-    answer: list[Json] = []
-    for route in sorted(node.routes.installed(), key=lambda route: key_of(route.prefix)):
-        lease = node.database.live(key_of(route.prefix), now)
-        answer.append(
-            {
-                "prefix": str(route.prefix),
-                "kind": route.kind.name.lower(),
-                **_via(node, route.next_hop),
-                "station": str(Mac(lease.value)) if lease is not None else None,
-            }
-        )
-    return answer
+def routes(node: Node, text: str | None, now: float) -> Iterator[Json]:
+    """Row by row, in no order: all, or of `text` "[here|demoted|direct] [STATION|PREFIX]" those of a kind, those of a
+    station, those in a prefix.
+    """
+    words = (text or "").split()
+    kind = _KINDS.get(words[0]) if words else None
+    words = words[kind is not None :]
+    if len(words) > 1:
+        raise NotFound(f"{text!r} is not [{'|'.join(_KINDS)}] [STATION|PREFIX]")
+    keys = _keys(node, words[0], now) if words else list(node.routes.keys())
+    return RouteList(node.state, node.nodes, node.routes, now).rows(kind, keys)
 
 
-def _via(node: Node, via: Via) -> dict[str, Json]:
-    if isinstance(via, Towards):
-        return {"interface": None, "gateway": None, "towards": node.nodes.name(via.node)}
-    return {"interface": via.interface, "gateway": str(via.gateway) if via.gateway is not None else None}
+def _keys(node: Node, text: str, now: float) -> Iterable[bytes]:
+    """Of the leases of a station, or of all routes in a prefix."""
+    if "/" in text:
+        try:
+            within = ip_network(text)
+        except ValueError as error:
+            raise NotFound(f"{text!r} is no prefix: {error}") from error
+        if within.version == 6 and within.prefixlen > STATION_PREFIX_LENGTH:
+            return ()
+        first, last = _lease_key(within[0]), _lease_key(within[-1])
+        return (key for key in list(node.routes.keys()) if first <= key <= last)
+    station = _find(node, text, now)
+    if station is None:
+        raise NotFound(f"no station {text} is known")
+    return sorted(node.database.leases_of(station))

@@ -48,6 +48,19 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
+class KernelNextHop:
+    """A nexthop object of our protocol, as the kernel has it. `node` None: it is none that this process has made.
+
+    `next_hop` None where the kernel says nothing of the kind, as of a blackhole or a group.
+    """
+
+    number: int
+    node: NodeId | None
+    version: int
+    next_hop: NextHop | None
+
+
+@dataclass(frozen=True, slots=True)
 class StoredDatum:
     """A lease as the state directory keeps it. `remaining` may be negative: expired so long ago."""
 

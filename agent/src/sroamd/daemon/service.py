@@ -14,9 +14,9 @@ import os
 import random
 import signal
 from collections import Counter
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -24,17 +24,17 @@ from sroamd import config_file
 from sroamd.addresses import NodeId
 from sroamd.config import Config, IpAddress, IpNetwork
 from sroamd.core import status
-from sroamd.core.check_json import progress_json, result_json
-from sroamd.core.effects import CheckProgressed
 from sroamd.core.events import ConfigReloaded, LeasesLoaded, StopRequested
 from sroamd.core.node import Node
 from sroamd.daemon import logs, reload
+from sroamd.daemon.checking import check
 from sroamd.daemon.runtime import Runtime
 from sroamd.io.babel import BabelPrompter
 from sroamd.io.check_desk import CheckDesk
 from sroamd.io.control import ControlServer
 from sroamd.io.executor import Executor, Observer, Process
 from sroamd.io.hostapd import HostapdMonitor
+from sroamd.io.kernel_reader import KernelReader
 from sroamd.io.notify import Notifier
 from sroamd.io.packet_socket import PacketSockets
 from sroamd.io.peer_admission import host_address
@@ -76,8 +76,12 @@ class Service:
         self._packets = PacketSockets([] if observe else names, config.network.ipv4_gateway, self._watch.lookup, emit)
         self._babel = BabelPrompter(() if observe else config.babel.interfaces, *_router_addresses(config))
         self._routes = None if observe else RouteSocket(self._watch.index_of)
+        self._reader = KernelReader(self._watch, emit)
         self._checks = CheckDesk(emit)
-        slow = {"check": self._check}
+        slow = {
+            name: partial(check, self._checks, self._runtime.node, repair=name == "repair")
+            for name in ("check", "repair")
+        }
         self._control = None if observe else ControlServer(config.control.socket, self._answer, slow)
         directory = str(Path(config.control.socket).parent)
         self._access_points = {
@@ -112,6 +116,7 @@ class Service:
         return Executor(
             routes=self._routes,
             watch=self._watch,
+            reader=self._reader,
             peers=self._peers,
             frames=self._packets,
             access_points=self._access_points,
@@ -154,6 +159,7 @@ class Service:
         if self._control is not None:
             await self._control.stop()
         self._packets.close()
+        self._reader.close()
         self._watch.close()
         if self._routes is not None:
             self._routes.close()
@@ -206,24 +212,12 @@ class Service:
 
     # -- questions
 
-    def _answer(self, topic: str, argument: str | None) -> status.Json:
+    def _answer(self, topic: str, argument: str | None) -> status.Json | Iterator[status.Json]:
         """For the control socket. Raises status.NotFound and status.UnknownTopic."""
         answer = status.report(self._runtime.node, topic, argument, self._runtime.now())
         if topic == "status" and isinstance(answer, dict):
             answer["counters"] = dict(sorted(self._counters().items()))
         return answer
-
-    async def _check(self) -> AsyncGenerator[dict[str, object], None]:
-        """For the control socket: replies with the progress, the last with the result."""
-        node = self._runtime.node
-        async with aclosing(self._checks.check()) as news_of_it:
-            async for news in news_of_it:
-                if isinstance(news, CheckProgressed):
-                    yield {"progress": progress_json(news.progress)}
-                elif news.result is None:
-                    yield {"error": "too many checks run already", "code": "busy"}
-                else:
-                    yield {"result": result_json(node.state, node.nodes, news.result)}
 
     def _counters(self) -> Counter[str]:
         """The core's and every adapter's."""

@@ -8,7 +8,8 @@ A question whose answer takes its time ("check") is told how far it is, on lines
     {"topic": "check"}     ->  {"progress": {...}}  ...  {"result": {...}}
 
 Codes: not-found, unknown (no such topic), bad-request, busy, internal. A client may ask again on the same connection.
-It can only ask: nothing that is said here changes anything.
+It can only ask: nothing that is said here changes anything, but for "repair", which is "check" and mends this node's
+routes in the kernel where they are not as they should be.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import stat
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import aclosing
+from itertools import islice
 from pathlib import Path
 
 from sroamd.core.status import NotFound, UnknownTopic
@@ -92,6 +94,8 @@ class ControlServer:
             self.counters["control.cut"] += 1
         except asyncio.CancelledError:
             pass  # the end of the daemon; asyncio's own callback would take it for an error
+        except Exception:
+            log.exception("an answer breaks off")  # elements of a long one are made while it is written
         finally:
             self._clients.discard(task)
             writer.transport.abort() if writer.transport.get_write_buffer_size() else writer.close()
@@ -151,11 +155,12 @@ def parse_request(line: bytes) -> tuple[str, str | None]:
 
 def encode(value: object) -> Iterator[str]:
     """JSON in pieces, each of a few milliseconds at most, however many records there are."""
-    if isinstance(value, list):
-        yield "["
-        for start in range(0, len(value), PIECE_RECORDS):
-            yield ("," if start else "") + json.dumps(value[start : start + PIECE_RECORDS], separators=(",", ":"))[1:-1]
-        yield "]"
+    if isinstance(value, list | Iterator):
+        opening, elements = "[", iter(value)
+        while records := list(islice(elements, PIECE_RECORDS)):
+            yield opening + json.dumps(records, separators=(",", ":"))[1:-1]
+            opening = ","
+        yield "]" if opening == "," else "[]"
     elif isinstance(value, dict):
         opening = "{"
         for key, inner in value.items():

@@ -19,6 +19,7 @@ from sroamd.core import effects
 from sroamd.core.effects import Effect, Level
 from sroamd.core.events import Event, LeasesStored, PeerWritable
 from sroamd.core.values import Prefix, StoredDatum, Towards, Via
+from sroamd.io.check_desk import News
 from sroamd.io.frames import FrameEffect
 from sroamd.io.peer_transport import PeerEffect
 from sroamd.io.route_socket import Change, Failure
@@ -55,6 +56,12 @@ class RouteWatch(Protocol):
     def find(self, prefix: Prefix) -> None: ...
 
 
+class KernelReader(Protocol):
+    """Reads what the kernel has, for a check."""
+
+    def read(self, ticket: int) -> None: ...
+
+
 class Peers(Protocol):
     def do(self, effect: PeerEffect) -> None: ...
 
@@ -74,7 +81,7 @@ class AccessPoint(Protocol):
 class CheckDesk(Protocol):
     """Where operators wait for their checks."""
 
-    def tell(self, news: effects.CheckProgressed | effects.CheckEnded) -> None: ...
+    def tell(self, news: News) -> None: ...
 
 
 class LeaseStore(Protocol):
@@ -99,6 +106,7 @@ class Executor:
         *,
         routes: RouteTable,
         watch: RouteWatch,
+        reader: KernelReader,
         peers: Peers,
         frames: Frames,
         access_points: Mapping[str, AccessPoint],
@@ -108,6 +116,7 @@ class Executor:
     ) -> None:
         self._routes = routes
         self._watch = watch
+        self._reader = reader
         self._peers = peers
         self._frames = frames
         self._access_points = access_points
@@ -164,13 +173,26 @@ class Executor:
                 self._watch.watch(addresses)
             case effects.FindRoute(prefix):
                 self._watch.find(prefix)
-            case effects.CheckProgressed() | effects.CheckEnded():
+            case effects.ReadKernel(ticket):
+                self._reader.read(ticket)
+            case (
+                effects.CheckProgressed()
+                | effects.CheckEnded()
+                | effects.RouteCheckProgressed()
+                | effects.RouteCheckEnded()
+            ):
                 self._checks.tell(effect)
             case effects.Note():
                 write_note(effect)
             case effects.Stop():
                 self._process.stop()
-            case effects.InstallRoute() | effects.RemoveRoute() | effects.SetNextHop() | effects.RemoveNextHop():
+            case (
+                effects.InstallRoute()
+                | effects.RemoveRoute()
+                | effects.SetNextHop()
+                | effects.RemoveNextHop()
+                | effects.RemoveStrayNextHop()
+            ):
                 self._change_routes([effect])
             case _:
                 assert_never(effect)
@@ -250,6 +272,8 @@ def describe(effect: Effect) -> str:
             return f"nexthop of IPv{version} towards {node} {_way(next_hop)}"
         case effects.RemoveNextHop(node, version):
             return f"no nexthop of IPv{version} towards {node}"
+        case effects.RemoveStrayNextHop(number):
+            return f"no nexthop {number}"
         case _:
             return printable(repr(effect))
 

@@ -44,9 +44,7 @@ class KernelQuery:
 
     def routes_of(self, family: int, protocol: int) -> Iterator[RouteMessage]:
         """The unicast routes of a protocol in the main table."""
-        table, unicast = netlink.RT_TABLE_MAIN, netlink.RTN_UNICAST
-        body = netlink.RTMSG.pack(family, 0, 0, 0, table, protocol, netlink.RT_SCOPE_UNIVERSE, unicast, 0)
-        for message in self._dump(netlink.RTM_GETROUTE, body):
+        for message in self._dump(netlink.RTM_GETROUTE, routes_request(family, protocol)):
             route = netlink.parse_route(message.body)
             if route is not None and route.protocol == protocol:
                 yield route
@@ -65,7 +63,7 @@ class KernelQuery:
     def nexthops(self) -> list[NextHopMessage] | None:
         """All nexthop objects; None where the kernel does not know what that is."""
         try:
-            answers = self._dump(netlink_nexthop.RTM_GETNEXTHOP, netlink_nexthop.NHMSG.pack(socket.AF_UNSPEC, 0, 0, 0))
+            answers = self._dump(netlink_nexthop.RTM_GETNEXTHOP, netlink_nexthop.ALL)
         except OSError as error:
             if error.errno == errno.EOPNOTSUPP:
                 return None
@@ -115,3 +113,9 @@ class KernelQuery:
                         raise error
                     return answers, True
                 answers.append(message)
+
+
+def routes_request(family: int, protocol: int) -> bytes:
+    """The body of a question for the unicast routes of a protocol in the main table."""
+    table, scope, unicast = netlink.RT_TABLE_MAIN, netlink.RT_SCOPE_UNIVERSE, netlink.RTN_UNICAST
+    return netlink.RTMSG.pack(family, 0, 0, 0, table, protocol, scope, unicast, 0)

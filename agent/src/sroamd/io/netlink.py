@@ -199,6 +199,12 @@ def error_of(message: Message) -> OSError | None:
     return NetlinkError(code, text)
 
 
+def dump_error_of(message: Message) -> OSError | None:
+    """What the end of a dump says: None for success. `message.kind` must be NLMSG_DONE."""
+    code = -I32.unpack_from(message.body)[0] if len(message.body) >= I32.size else 0
+    return NetlinkError(code, os.strerror(code)) if code > 0 else None
+
+
 def is_missing(error: OSError) -> bool:
     """Whether a deletion failed because there was nothing to delete."""
     return error.errno in (errno.ESRCH, errno.ENOENT, errno.ENODEV)

@@ -24,6 +24,8 @@ NHA_GATEWAY = 6
 
 NHMSG = struct.Struct("=BBBxI")  # family, scope, protocol, flags
 
+ALL = NHMSG.pack(socket.AF_UNSPEC, 0, 0, 0)  # the body of a question for all objects
+
 CREATE = netlink.NLM_F_CREATE | netlink.NLM_F_EXCL
 # Not to be created: an object that the kernel has dropped meanwhile took its routes along, and somebody must hear.
 REPLACE = netlink.NLM_F_REPLACE

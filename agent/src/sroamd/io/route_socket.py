@@ -22,7 +22,7 @@ from typing import assert_never
 
 from sroamd.addresses import NodeId
 from sroamd.constants import ROUTE_PROTOCOL_DIRECT
-from sroamd.core.effects import InstallRoute, RemoveNextHop, RemoveRoute, SetNextHop
+from sroamd.core.effects import InstallRoute, RemoveNextHop, RemoveRoute, RemoveStrayNextHop, SetNextHop
 from sroamd.core.values import NextHop, Prefix, Route, RouteKind, Towards
 from sroamd.io import netlink, netlink_nexthop, route_templates
 from sroamd.io.direct_routes import DirectRoutes, NextHopObject, key_of, prefix_of
@@ -30,8 +30,8 @@ from sroamd.io.kernel_query import KernelQuery
 from sroamd.io.netlink import NetlinkError
 from sroamd.io.request_socket import BATCH, RequestSocket
 
-Change = InstallRoute | RemoveRoute | SetNextHop | RemoveNextHop
-_BREAKS = RemoveRoute | RemoveNextHop
+Change = InstallRoute | RemoveRoute | SetNextHop | RemoveNextHop | RemoveStrayNextHop
+_BREAKS = RemoveRoute | RemoveNextHop | RemoveStrayNextHop
 _OBJECT = SetNextHop | RemoveNextHop
 
 NUMBERS_TRIED = 64  # of nexthop objects, each found to be another's
@@ -189,7 +189,7 @@ class RouteSocket:
                 if (towards := self.direct.towards(node, version)) is not None:
                     towards.index, towards.gateway = one.number, hop.gateway
                 self.counters["nexthop.replaced"] += 1
-            case RemoveNextHop():
+            case RemoveNextHop() | RemoveStrayNextHop():
                 self.counters["nexthop.removed"] += really
             case _:
                 assert_never(one.change)
@@ -210,6 +210,8 @@ class RouteSocket:
                 return self._encode_replacement(change, towards, self._index(hop))
             case RemoveNextHop(node, version):
                 return self._encode_loss(change)
+            case RemoveStrayNextHop(number):
+                return [_Waiting(netlink_nexthop.delete_request(self._socket.next(), number), change)]
             case _:
                 assert_never(change)
 

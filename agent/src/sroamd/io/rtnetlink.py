@@ -25,13 +25,14 @@ from sroamd.core.events import (
     KernelRoutesListed,
     NextHopObjectsLost,
 )
-from sroamd.core.values import NextHop, Prefix, Route, RouteKind, Towards, Via
+from sroamd.core.values import KernelNextHop, NextHop, Prefix, Route, RouteKind, Towards, Via
 from sroamd.io import bpf, netlink, netlink_nexthop
 from sroamd.io.direct_routes import DirectRoutes, key_of
 from sroamd.io.direct_watch import DirectWatch
 from sroamd.io.kernel_query import KernelQuery
 from sroamd.io.link_table import LinkTable
 from sroamd.io.netlink import Address, Message, RouteMessage
+from sroamd.io.netlink_nexthop import NextHopMessage
 from sroamd.io.own_addresses import OwnAddresses
 from sroamd.io.router_ways import RouterWays
 
@@ -256,9 +257,8 @@ class KernelWatch:
         for family in (socket.AF_INET, socket.AF_INET6):
             for kind in kinds:
                 for found in self._query.routes_of(family, kind):
-                    hop = self._via(found)
-                    if hop is not None and found.metric == ROUTE_METRIC and found.table == netlink.RT_TABLE_MAIN:
-                        routes[found.prefix] = Route(found.prefix, kind, hop)
+                    if (route := self.route_of(found)) is not None:
+                        routes[route.prefix] = route
         self._known.clear()
         if direct:
             self._directs.books.clear_routes()
@@ -276,6 +276,21 @@ class KernelWatch:
     def _report_loss(self, route: Route) -> None:
         self.counters["route.lost"] += 1
         self._emit(KernelRouteLost(route))
+
+    def route_of(self, found: RouteMessage) -> Route | None:
+        """What the core knows as a route of ours; None for what only bears our protocol's number."""
+        via = self._via(found)
+        if via is None or found.metric != ROUTE_METRIC or found.table != netlink.RT_TABLE_MAIN:
+            return None
+        return Route(found.prefix, RouteKind(found.protocol), via)
+
+    def next_hop_of(self, found: NextHopMessage) -> KernelNextHop:
+        """What the core knows as a nexthop object, of a node if this process has made it."""
+        link, ours = self._links.get(found.interface_index), self._directs.books.numbered(found.number)
+        hop = None if link is None else NextHop(link.name, found.gateway)
+        if ours is not None:
+            return KernelNextHop(found.number, ours.node, ours.version, hop)
+        return KernelNextHop(found.number, None, found.gateway.version if found.gateway is not None else 4, hop)
 
     def _via(self, route: RouteMessage) -> Via | None:
         """Towards a node, if it is our direct route by way of the node's nexthop object, or what stands for that."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_never
 
 from sroamd.core import effects as does
+from sroamd.core.events import KernelRead
 from sroamd.core.values import RouteKind
 
 if TYPE_CHECKING:
@@ -19,6 +20,10 @@ def apply(machine: Machine, effect: does.Effect) -> None:
                 connection.send(end, updates, more)
         case does.Note() | does.CheckProgressed() | does.CheckEnded():
             pass
+        case does.RouteCheckProgressed() | does.RouteCheckEnded() | does.RemoveStrayNextHop():
+            pass  # nobody else makes nexthop objects there
+        case does.ReadKernel(ticket):
+            machine.kernel.tell(KernelRead(ticket, *machine.kernel.read(), last=True))
         case does.InstallRoute(route):
             machine.kernel.install(route)
             if route.kind is RouteKind.HERE:

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv6Address
 
 from sroamd.addresses import NodeId
 from sroamd.core.events import Event, KernelRouteLost, KernelRoutesListed, NextHopChanged, NextHopObjectsLost
-from sroamd.core.values import NextHop, Prefix, Route, RouteKind, Towards
+from sroamd.core.values import KernelNextHop, NextHop, Prefix, Route, RouteKind, Towards
 from sroamd.sim.clock import VirtualTime
 
 Address = IPv4Address | IPv6Address
@@ -93,6 +93,12 @@ class VirtualKernel:
 
     def listed(self) -> frozenset[Route]:
         return frozenset(self.routes.values())
+
+    def read(self) -> tuple[tuple[Route, ...], tuple[KernelNextHop, ...]]:
+        """All there is of our protocols."""
+        found = enumerate(self.objects.items(), 1)
+        objects = (KernelNextHop(number, node, version, hop) for number, ((node, version), hop) in found)
+        return tuple(self.routes.values()), tuple(objects)
 
     def power_off(self) -> None:
         for prefix in list(self.routes):

@@ -113,7 +113,7 @@ def started(number: int, population: Population, like: Node) -> Node:
 def _copy_database(model: Database, copy: Database) -> None:
     """The containers are its own, the values shared."""
     copy._data = dict(model._data)
-    copy._keys_with = {value: set(keys) for value, keys in model._keys_with.items()}
+    copy._keys_with = {value: dict(keys) for value, keys in model._keys_with.items()}
     copy.digests._levels = [list(level) for level in model.digests._levels]
     copy.digests._counted = dict(model.digests._counted)
     copy.digests._keys = {bucket: dict(keys) for bucket, keys in model.digests._keys.items()}
