@@ -208,6 +208,9 @@ def test_a_route_that_is_held_back_is_missing(lab: Lab) -> None:
     (fault,) = check(lab).faults
     assert isinstance(fault, RouteFault)
     assert (fault.wrong, fault.wanted, fault.installed) == (Wrong.MISSING, here(prefix), None)
+    mended = check(lab, repair=True)
+    assert (mended.faults, of_routes(mended.mended)) == ((), {(Wrong.MISSING, prefix)})
+    assert lab[1].kernel[prefix] == here(prefix)
 
 
 def test_what_a_start_has_found_and_nothing_explains_yet_is_right_as_it_is(lab: Lab) -> None:

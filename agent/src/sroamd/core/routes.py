@@ -127,7 +127,8 @@ class Routes:
         turn.touched.add(key)
 
     def kernel_has(self, turn: Turn, key: bytes, route: Route | None) -> None:
-        """For the lease it has this, and not what we believed."""
+        """For the lease it has this, and not what we believed. Somebody wants that mended now, whatever was before."""
+        self._losses.forgive(key)
         self._forget(key)
         if route is not None and isinstance(route.next_hop, Towards):
             self.direct.installed[key] = route.next_hop
