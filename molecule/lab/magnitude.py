@@ -20,7 +20,7 @@ from .switch import namespace
 from .topology import Node
 
 STATIONS = (10_000, 30_000)
-BABEL_STATIONS = 5_000
+BABEL_STATIONS = 1_000
 _JOINING, _NEIGHBOUR = "ap4", "ap3"
 _PYTHON = "/opt/sroamd/current/bin/python3"
 _PORT = "4444"
@@ -47,7 +47,7 @@ def join(fleet: Proving, stations: int) -> Joined:
     """Fill the databases of all nodes up to so many stations, then have one node begin with an empty disk."""
     foreigner = fleet.lab.topology.node(FOREIGNER)
     listed = fleet.ip(foreigner, "-6", "address", "show", "scope", "link")
-    links = [each["local"] for interface in listed for each in interface["addr_info"]]
+    links = [each["local"] for interface in listed for each in interface.get("addr_info", ()) if "local" in each]
     node = fleet.lab.topology.node(_JOINING)
     fleet.lab.run(
         _JOINING,
