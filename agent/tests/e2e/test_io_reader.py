@@ -28,7 +28,6 @@ DEMOTED = Route(IPv6Network("2001:db8:44:7::/64"), RouteKind.DEMOTED, NextHop("b
 DIRECT = Route(IPv4Network("192.0.2.8/32"), RouteKind.DIRECT, Towards(AP2))
 DIRECT6 = Route(IPv6Network("2001:db8:44:8::/64"), RouteKind.DIRECT, Towards(AP2))
 MANY = 2000
-STALL_MAX = 0.1  # s that one part may take, on a busy machine
 
 
 class Place:
@@ -138,24 +137,22 @@ def test_thousands_of_routes_come_in_parts_between_which_others_have_their_turn(
     v4 = [Route(IPv4Network(first4 + n), RouteKind.DIRECT, Towards(AP2)) for n in range(MANY)]
     v6 = [Route(IPv6Network((first6 + (n << 64), 64)), RouteKind.DIRECT, Towards(AP2)) for n in range(100, 100 + MANY)]
     place.install(*v4, *v6)
-    gaps: list[float] = []
+    in_one_go: list[int] = []
     heard = Collector()
 
     async def story() -> None:
-        loop = asyncio.get_running_loop()
         reader = KernelReader(place.watch, heard)
         reader.read(3)
         while not (heard.events and last_of(heard.events).last):
-            before = loop.time()
+            before = len(heard.events)
             await asyncio.sleep(0)
-            gaps.append(loop.time() - before)
+            in_one_go.append(sum(len(part.routes) for part in heard.of(KernelRead)[before:]))
 
     with place.ns.entered():
         asyncio.run(story())
     parts = heard.of(KernelRead)
     assert routes_of(parts) == {HERE, DEMOTED, DIRECT, DIRECT6, *v4, *v6}
-    assert max(len(part.routes) for part in parts) < 500
-    assert max(gaps) < STALL_MAX
+    assert max(in_one_go) < MANY / 5
 
 
 def test_a_kernel_that_refuses_is_an_error_and_no_answer(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
