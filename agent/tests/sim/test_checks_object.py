@@ -110,7 +110,9 @@ def leaves_next_hops_as_they_were(patch: pytest.MonkeyPatch) -> None:
 
 
 def sends_what_is_for_nobody_to_whom_had_it_last(patch: pytest.MonkeyPatch) -> None:
+    """For longer than Babel takes to converge, which hides what is shorter."""
     patch.setattr(Routes, "_nowhere", lambda self, before: before)
+    patch.setattr(constants, "DEMOTED_BLIND_TIME", 1.0)
 
 
 def keeps_a_direct_route_as_it_is(patch: pytest.MonkeyPatch) -> None:
