@@ -21,13 +21,15 @@ from typing import Any
 from lab.deploy import REPOSITORY, recap, run_playbook
 from lab.lab import Lab
 from lab.station import Station
-from lab.topology import GATEWAY_IPV4
+from lab.topology import CORRESPONDENT_IPV4, GATEWAY_IPV4, STATION_IPV4
 from lab.traffic import Report, Traffic
 from lab.walk import addresses
 
 SETTLE = 2.0  # seconds after a roam or a restart that still belong to it
+ANNOUNCED = 5.0  # seconds within which a new route of one host is known to another
 ROAM_MS = 1000.0  # the longest silence of a roam
 RATE = 100.0  # packets per second, direction and family
+IP_RECVERR = 11  # linux/in.h
 NEW_SECRET = "a-secret-that-nobody-may-read"
 UPGRADE = f"99.{int(time.time())}"  # newer each time, so that `molecule verify` can be repeated
 HOSTS = ("ap1", "ap2", "srv1")
@@ -149,6 +151,24 @@ def verify_flooding_port(fleet: Fleet, station: Station) -> None:
     print(f"a station at the flooding port: {sum(dropped)} packets dropped by ap1")
 
 
+def verify_gateway(fleet: Fleet) -> None:
+    """srv1 announces its default route, even one as ifupdown makes it; packets for no station end there."""
+    way = ["default", "via", str(CORRESPONDENT_IPV4.ip), "dev", "lan0"]
+    fleet.lab.run("srv1", ["ip", "route", "add", *way])
+    asked = time.monotonic()
+    while not (told := fleet.lab.run("ap1", ["ip", "route", "show", "default", "proto", "babel"]).stdout):
+        must(time.monotonic() - asked < ANNOUNCED, "ap1 has not heard of the default route of srv1")
+        time.sleep(0.05)
+    nobody = STATION_IPV4[-2]
+    asks = "import socket, sys; s = socket.socket(type=socket.SOCK_DGRAM); s.settimeout(2); s.connect((sys.argv[1], 9))"
+    hears_of_errors = f"s.setsockopt(socket.IPPROTO_IP, {IP_RECVERR}, 1)"
+    script = f"{asks}; {hears_of_errors}; s.send(b''); s.recv(1)"
+    said = fleet.lab.run("corr", [sys.executable, "-c", script, str(nobody)], check=False)
+    must("No route to host" in said.stderr, f"nobody says that there is no station {nobody}: {said}")
+    fleet.lab.run("srv1", ["ip", "route", "delete", *way])
+    print(f"the default route of srv1 on ap1 after {time.monotonic() - asked:.1f} s: {told.strip()}")
+
+
 def verify_secrecy(fleet: Fleet) -> None:
     """A changed secret, at the highest verbosity and with differences: neither the old nor the new one is told."""
     old = json.loads(fleet.inventory.read_text())["all"]["vars"]["sroamd_eap_users"]
@@ -186,6 +206,7 @@ def main(work: Path) -> None:
             verify_upgrade(fleet, station, traffic)
             verify_rollback(fleet, traffic)
             verify_roam(station, traffic)
+    verify_gateway(fleet)
     verify_secrecy(fleet)
     verify_nothing_to_change(fleet)
 

@@ -30,6 +30,11 @@ network() {
   ip -brief address show
 }
 
+ends() { # on a gateway, where packets for no station end
+  ip -4 route show proto 46
+  ip -6 route show proto 46
+}
+
 as_before() {
   [ "$(network)" = "$before" ]
 }
@@ -89,7 +94,10 @@ await "the packet filter after a reload of nftables" nft list table inet sroamd
 systemctl restart nftables
 await "the packet filter after a restart of nftables" nft list table inet sroamd
 
-# A changed .network file costs neither a route nor an address.
+# A changed .network file costs neither a route nor an address, nor a nexthop object that is not networkd's.
+ends=$(ends)
+[ "$kind" = ap ] || [ "$(echo "$ends" | grep --count '^unreachable ')" = 2 ] || fail "routes of a gateway: $ends"
+ip nexthop add id 7 dev bb0 protocol 99
 for file in /etc/systemd/network/10-sroamd-*.network; do
   echo '# changed' >>"$file"
 done
@@ -100,6 +108,8 @@ systemctl restart systemd-networkd
 sleep 2
 kill "$monitor"
 as_before || fail "a restart of networkd changed $before to $(network)"
+[ "$(ends)" = "$ends" ] || fail "a restart of networkd changed $ends to $(ends)"
+ip nexthop delete id 7 || fail "a restart of networkd removed a nexthop object"
 ! grep '^Deleted.* inet' /run/changes || fail "a restart of networkd took an address away for a moment"
 sed -i '/^# changed$/d' /etc/systemd/network/10-sroamd-*.network
 systemctl restart systemd-networkd

@@ -44,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     create.add_argument("--aps", type=int, default=3, help="access points ap1, ap2, ... (default: 3)")
     create.add_argument("--stations", type=int, default=1, help="stations sta1, sta2, ... (default: 1)")
     create.add_argument("--servers", type=int, default=0, help="flooding servers srv1, srv2, ... (default: 0)")
+    create.add_argument("--gateway", action="store_true", help="the world is behind srv1, not behind a plain router")
     create.add_argument("--management", type=IPv4Network, help="management /24 (default: follows from the prefix)")
     create.add_argument("--inventory", type=Path, help="write the Ansible inventory here")
     create.set_defaults(run=_create)
@@ -80,6 +81,7 @@ def _create(arguments: argparse.Namespace) -> int:
             stations=arguments.stations,
             servers=arguments.servers,
             management=arguments.management,
+            gateway=arguments.gateway,
         )
     )
     lab.create()

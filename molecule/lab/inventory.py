@@ -74,6 +74,7 @@ def _host(topology: Topology, node: Node) -> dict[str, Any]:
         "sroamd_backbone_interfaces": list(node.backbone),
     }
     if node.has_lan:
+        host["sroamd_uplink_interfaces"] = ["lan0"]
         host["sroamd_babel_redistribute"] = [f"{network} allow" for network in LAN]
     if node.kind is Kind.AP:
         host["sroamd_interfaces"] = [{"name": "wlan0"}]

@@ -176,20 +176,24 @@ def fleet(
     servers: int = 0,
     management: IPv4Network | None = None,
     spokes: bool = False,
+    gateway: bool = False,
 ) -> Topology:
     """The standard lab: ap1..N and srv1..N on a backbone, `gw` with `corr` behind it, and sta1..N near ap1.
 
     With spokes `gw` has a link to a bridge of its own for each AP too: plug an AP in there (Lab.plug, spoke_bridge),
-    and its only way to the others leads through a router without the agent.
+    and its only way to the others leads through a router without the agent. With gateway there is no `gw`: `corr` is
+    behind srv1.
 
     Raises ValueError for counts that the address plan has no room for.
     """
     if not 1 <= aps <= _MAX_APS or not 0 <= stations <= _MAX_STATIONS or not 0 <= servers <= 9:
         raise ValueError(f"at most {_MAX_APS} APs (and one at least), {_MAX_STATIONS} stations, 9 servers")
+    if gateway and (spokes or not servers):
+        raise ValueError("a gateway is a server, and there are no spokes then")
     nodes = (
         *(_ap(number) for number in range(1, aps + 1)),
-        *(_server(number) for number in range(1, servers + 1)),
-        _router(aps if spokes else 0),
+        *(_server(number, has_lan=gateway and number == 1) for number in range(1, servers + 1)),
+        *(() if gateway else (_router(aps if spokes else 0),)),
         correspondent(),
         *(station(number) for number in range(1, stations + 1)),
     )
@@ -210,10 +214,11 @@ def _ap(number: int) -> Node:
     return Node(f"ap{number}", Kind.AP, number, links)
 
 
-def _server(number: int) -> Node:
+def _server(number: int, has_lan: bool) -> Node:
     links = (
         Link("mgmt0", MANAGEMENT_BRIDGE, link_mac("5e", number, 1)),
         Link("bb0", BACKBONE_BRIDGE, link_mac("5e", number, 2)),
+        *([Link("lan0", LAN_BRIDGE, link_mac("5e", number, 3))] if has_lan else []),
     )
     return Node(f"srv{number}", Kind.SERVER, number, links)
 

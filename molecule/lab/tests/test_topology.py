@@ -50,6 +50,17 @@ def test_on_a_spoke_an_ap_meets_only_the_router() -> None:
         assert there == ["gw"]
 
 
+def test_a_server_can_be_the_gateway() -> None:
+    small = fleet(prefix="demo", aps=1, servers=2, gateway=True)
+    assert [node.name for node in small.nodes] == ["ap1", "srv1", "srv2", "corr", "sta1"]
+    assert [node.name for node in small.nodes if node.has_lan] == ["srv1", "corr"]
+    assert hosts(small, "sroamd_servers")["srv1"]["sroamd_uplink_interfaces"] == ["lan0"]
+    assert "sroamd_uplink_interfaces" not in hosts(small, "sroamd_servers")["srv2"]
+    for impossible in ({}, {"servers": 1, "spokes": True}):
+        with pytest.raises(ValueError, match="gateway"):
+            fleet(prefix="demo", gateway=True, **impossible)
+
+
 def test_no_mac_and_no_address_is_given_twice() -> None:
     macs = [link.mac for node in LARGE.nodes for link in node.links]
     assert len(set(macs)) == len(macs)
