@@ -898,7 +898,7 @@ BUGS = (
         "core/routes.py",
         "before.gateway is not None and interfaces",
         "before.gateway is None and interfaces",
-        SIM_ROUTES,
+        ROUTES,
     ),
     Bug(
         "direct-outlives-the-agent",
