@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from itertools import product
 
 from lab.station import Station
 from sroamd.constants import DEMOTED_TIME
 from tests.e2e.fleet import APS, SETTLED_WITHIN, Fleet, assert_reaches, eventually, is_of_a_station, prefixes_of, tell
 
 REPAIRED_S = 1.0
-HERE, BABEL = "44", "42"
+HERE, DIRECT, BABEL = "44", "47", "42"
 
 
 def test_routes_outlive_the_agent_and_are_adopted(fleet: Fleet) -> None:
@@ -41,13 +42,13 @@ def test_route_that_somebody_deletes_is_back_within_a_second(fleet: Fleet) -> No
 
 
 def test_routes_stand_beside_babels_for_the_same_prefix(fleet: Fleet) -> None:
-    """Where the station comes, Babel's route is there already; where it goes, Babel's must take over again."""
+    """Where it is not, there are Babel's and the direct one; where it comes, these are there already, and go."""
     station = fleet.joined(43, "ap1")
-    eventually(lambda: assert_routed_by(fleet, "ap3", station, BABEL), SETTLED_WITHIN)
+    eventually(lambda: assert_routed_by(fleet, "ap3", station, BABEL, DIRECT), SETTLED_WITHIN)
     station.roam("ap3")
     eventually(lambda: fleet.assert_at(station, "ap3"), SETTLED_WITHIN)
     eventually(lambda: assert_reaches(station), SETTLED_WITHIN)
-    eventually(lambda: assert_routed_by(fleet, "ap1", station, BABEL), DEMOTED_TIME + SETTLED_WITHIN)
+    eventually(lambda: assert_routed_by(fleet, "ap1", station, BABEL, DIRECT), DEMOTED_TIME + SETTLED_WITHIN)
     eventually(lambda: assert_routed_by(fleet, "ap3", station, HERE), SETTLED_WITHIN)
     for ap in APS:
         for prefix in prefixes_of(station):
@@ -55,11 +56,11 @@ def test_routes_stand_beside_babels_for_the_same_prefix(fleet: Fleet) -> None:
             assert used["dev"] == ("wlan0" if ap == "ap3" else "bb0"), f"{ap}: {used}"
 
 
-def assert_routed_by(fleet: Fleet, ap: str, station: Station, protocol: str) -> None:
-    """This access point has one route for each of the station's prefixes, all of this protocol."""
+def assert_routed_by(fleet: Fleet, ap: str, station: Station, *protocols: str) -> None:
+    """This access point has one route of each of these protocols for each of the station's prefixes, and no other."""
     own = prefixes_of(station)
     found = sorted((route.prefix, route.protocol) for route in fleet.routes(ap) if route.prefix in own)
-    assert found == sorted((prefix, protocol) for prefix in own), f"{ap}: {found}"
+    assert found == sorted(product(own, protocols)), f"{ap}: {found}"
 
 
 def inside_of(prefix: str) -> str:
