@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import IPv4Network
 
 from sroamd.core.values import NextHop, Prefix, Route, RouteKind
-from tests.core.harness import ALICE, Lab
+from tests.core.harness import ALICE, BOB, Lab
 
 
 def kinds(lab: Lab, number: int) -> list[str]:
@@ -20,6 +20,16 @@ def with_alice(count: int = 2) -> tuple[Lab, IPv4Network]:
     for host in lab.hosts:
         host.forget()
     return lab, IPv4Network(address)
+
+
+def with_both(wait: float) -> Lab:
+    """Alice is at the first node, Bob at the second, each with two addresses, and so many seconds have passed."""
+    lab = Lab(2)
+    for number, station in ((1, ALICE), (2, BOB)):
+        lab.join(number, station)
+        lab.lease(number, station)
+    lab.wait(wait)
+    return lab
 
 
 def here(prefix: Prefix, interface: str = "wlan0") -> Route:

@@ -18,7 +18,7 @@ from sroamd.core.route_check_result import NextHopFault, RouteCheckResult, Route
 from sroamd.core.values import NextHop, Prefix, Route, RouteKind, Towards
 from sroamd.wire.datum import lease_prefix
 from tests.core.harness import ALICE, BOB, Lab, id_of, mac
-from tests.core.routed import here
+from tests.core.routed import here, with_both
 
 TICKET = 5
 ASIDE = NextHop("bb0", IPv4Address("10.255.0.9"))
@@ -27,13 +27,7 @@ Fault = tuple[Wrong, Prefix | tuple[NodeId | None, int]]
 
 @pytest.fixture
 def lab() -> Lab:
-    """Alice is at the first node, Bob at the second, each with two addresses; all routes are settled."""
-    lab = Lab(2)
-    for number, station in ((1, ALICE), (2, BOB)):
-        lab.join(number, station)
-        lab.lease(number, station)
-    lab.wait(1)
-    return lab
+    return with_both(wait=1)
 
 
 def ended(lab: Lab, number: int = 1) -> list[RouteCheckResult | str]:

@@ -13,19 +13,14 @@ from sroamd.core import events as ev
 from sroamd.core.status import NotFound, report
 from sroamd.core.values import NextHop
 from tests.core.harness import ALICE, BOB, CAROL, Lab, mac
+from tests.core.routed import with_both
 
 Row = dict[str, Any]
 
 
 @pytest.fixture
 def lab() -> Lab:
-    """Alice is at the first node, Bob at the second, each with two addresses, since ten seconds and a moment."""
-    lab = Lab(2)
-    for number, station in ((1, ALICE), (2, BOB)):
-        lab.join(number, station)
-        lab.lease(number, station)
-    lab.wait(10)
-    return lab
+    return with_both(wait=10)
 
 
 def routes(lab: Lab, argument: str | None = None, number: int = 1) -> list[Row]:

@@ -191,28 +191,6 @@ def test_peers_tells_names_and_figures(lab: Lab) -> None:
     assert peer["waiting"] == 0
 
 
-def test_routes_tells_kind_way_and_station(lab: Lab) -> None:
-    address = str(lab[1].address(ALICE, lab.now))
-    routes = ask(lab, "routes")
-    (route,) = (route for route in routes if route["prefix"] == f"{address}/32")
-    assert route == {
-        "prefix": f"{address}/32",
-        "kind": "here",
-        "station": str(ALICE),
-        "node": "ap1",
-        "interface": "wlan0",
-        "gateway": None,
-        "why": "authorised on wlan0",
-        "since": 0.1,
-    }
-    lab.join(2, ALICE)
-    demoted = [route for route in ask(lab, "routes") if route["station"] == str(ALICE)]
-    assert [(r["kind"], r["interface"], r["gateway"]) for r in demoted] == [
-        ("demoted", "bb0", "10.255.0.2"),
-        ("demoted", "bb0", "fd00:255::2"),
-    ]
-
-
 def test_node_that_is_dialled_by_others_knows_that_it_has_lost_them_all() -> None:
     lab = Lab(2)
     assert ask(lab, "status")["healthy"]
