@@ -45,7 +45,7 @@ class Kind(StrEnum):
     """Of loops: who goes by what is not true any more."""
 
     AGENTS = "of agents"
-    CUT_OFF = "of agents cut off"  # they cannot flood with each other
+    CUT_OFF = "of agents cut off"  # they cannot flood with each other, or not with who has the station
     BABEL = "with Babel"  # one of the routers goes by it
     TWO_PLACES = "with Babel told wrong"
     DEAD = "with a dead agent"
@@ -156,7 +156,7 @@ class Packets:
             loop.kind, loop.news, loop.since = kind, news, now
         limit = self._limit(circle, kind)
         self._count(loop)
-        if now - loop.since > limit and self._can_hear(circle, loop.since, limit):
+        if now - loop.since > limit and self._can_hear(loop, circle, loop.since, limit):
             names = " ".join(map(world.name_of, circle))
             text = f"{loop.prefix} of {loop.station.name} goes round {names} for {now - loop.began:.3f} s"
             world.checks.violated(
@@ -180,9 +180,12 @@ class Packets:
             return Kind.LIAR
         if self._dead(circle):
             return Kind.DEAD
-        if any(self._goes_by_babel(router, loop.prefix) for router in circle):
-            return Kind.TWO_PLACES if self._announced_twice(loop) else Kind.BABEL
-        return Kind.AGENTS if self._can_hear(circle, world.time.now, 0.0) else Kind.CUT_OFF
+        by_babel = any(self._goes_by_babel(router, loop.prefix) for router in circle)
+        if by_babel and self._announced_twice(loop):
+            return Kind.TWO_PLACES
+        if not self._can_hear(loop, circle, world.time.now, 0.0):
+            return Kind.CUT_OFF
+        return Kind.BABEL if by_babel else Kind.AGENTS
 
     def _announced_twice(self, loop: Loop) -> bool:
         """A node tells Babel that the station is there, and the newest claim is another's: its agent is dead, has just
@@ -237,8 +240,11 @@ class Packets:
         machines = self._world.machines
         return any(router < len(machines) and not machines[router].running for router in circle)
 
-    def _can_hear(self, circle: list[int], since: float, limit: float) -> bool:
-        """Whether the agents of the loop have been able to hear each other for so long."""
+    def _can_hear(self, loop: Loop, circle: list[int], since: float, limit: float) -> bool:
+        """Whether the agents of the loop have been able to hear, for so long, each other and who has the station."""
         world = self._world
+        claim = self._newest(association_key(loop.station.mac))
         agents = [r for r in circle if r < len(world.machines) and isinstance(world.machines[r].node, Node)]
+        if agents and claim is not None:
+            agents += [machine.index for machine in world.machines if machine.node_id == claim[1] and machine.running]
         return all(world.network.joined_for(agents[0], other, since, limit) for other in agents[1:])
