@@ -21,6 +21,7 @@ FLOORS = {
     "config": 0,
     "config_values": 0,
     "config_file": 0,
+    "config_checks": 0,
     "printable": 0,
     "rate": 0,
     "stored": 0,

@@ -1,15 +1,14 @@
 """The configuration file: TOML to `Config`, or every problem at once, each on a line that says where and what to do.
 
 Which keys there are, and which of them may be left out, is what the dataclasses of `sroamd.config` say; the tables
-below add how each is read. What several keys must agree on is in `_CHECKS`.
+below add how each is read. What several keys must agree on is in `sroamd.config_checks`.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
-from ipaddress import IPv4Network, collapse_addresses
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,12 +25,12 @@ from sroamd.config import (
     RaConfig,
     RoutesConfig,
 )
+from sroamd.config_checks import CHECKS, Finding
 from sroamd.constants import LEASE_LIFE_MAX
 from sroamd.printable import printable
 
 C = TypeVar("C")
 Readers = Mapping[str, Callable[[object], object]]
-Finding = tuple[str, str]  # where ("section.key") and "what is wrong; what would be right"
 
 HOSTAPD_DIRECTORY = "/run/hostapd"
 
@@ -127,7 +126,7 @@ def parse(source: str, name: str) -> Config:
     for section in document.keys() - known:
         what = "section" if isinstance(document[section], dict | list) else "key outside any section"
         findings.append((section, f"unknown {what}; {values.suggestion(section, known)}"))
-    for check in _CHECKS:
+    for check in CHECKS:
         findings.extend(check(sections, interfaces))
     if findings:
         raise ConfigError([printable(f"{name}: {where}: {what}") for where, what in findings])
@@ -175,104 +174,3 @@ def _interfaces(tables: object, findings: list[Finding]) -> tuple[InterfaceConfi
         path = one.hostapd_socket or f"{HOSTAPD_DIRECTORY}/{one.name}"
         found.append(dataclasses.replace(one, hostapd_socket=path))
     return tuple(found)
-
-
-def _check_network(sections: Mapping[str, Any], _: tuple[InterfaceConfig, ...]) -> Iterator[Finding]:
-    network: NetworkConfig | None = sections["network"]
-    if network is None:
-        return
-    gateway, prefix = network.ipv4_gateway, network.ipv4_prefix
-    first = prefix.network_address + 1
-    if gateway not in prefix:
-        yield "network.ipv4_gateway", f"{gateway} is outside ipv4_prefix {prefix}; write one inside it, e.g. {first}"
-    elif gateway in {prefix.network_address, prefix.broadcast_address}:
-        kind = "network" if gateway == prefix.network_address else "broadcast"
-        yield "network.ipv4_gateway", f"{gateway} is the {kind} address of {prefix}; write another, e.g. {first}"
-    if not network.ipv6_gateway.is_link_local:
-        yield "network.ipv6_gateway", f"{network.ipv6_gateway} is not link-local; write one of fe80::/64, e.g. fe80::1"
-
-
-def _check_router_addresses(sections: Mapping[str, Any], _: tuple[InterfaceConfig, ...]) -> Iterator[Finding]:
-    node: NodeConfig | None = sections["node"]
-    network: NetworkConfig | None = sections["network"]
-    if node is None:
-        return
-    if node.router_ipv6 is not None and node.router_ipv6.is_link_local:
-        yield "node.router_ipv6", f"{node.router_ipv6} is link-local; write one that is routed, e.g. fd00:255::1"
-    if network is None:
-        return
-    if node.router_ipv4 is not None and node.router_ipv4 in network.ipv4_prefix:
-        yield (
-            "node.router_ipv4",
-            f"{node.router_ipv4} is inside network.ipv4_prefix, where only stations are; "
-            "write one of another prefix, e.g. 10.255.0.1",
-        )
-    if node.router_ipv6 is not None and node.router_ipv6 in network.ipv6_prefix:
-        yield (
-            "node.router_ipv6",
-            f"{node.router_ipv6} is inside network.ipv6_prefix, where only stations are; "
-            "write one of another prefix, e.g. fd00:255::1",
-        )
-
-
-def _check_flood(sections: Mapping[str, Any], interfaces: tuple[InterfaceConfig, ...]) -> Iterator[Finding]:
-    flood: FloodConfig | None = sections["flood"]
-    network: NetworkConfig | None = sections["network"]
-    if flood is None:
-        return
-    names = {interface.name for interface in interfaces}
-    for host, port in flood.peers:
-        zone = host.partition("%")[2]
-        if zone in names:
-            where = f"[{host}]:{port} is reached over the station interface {zone}"
-            yield "flood.peers", f"{where}; peers are reached over the backbone"
-    if network is None:
-        return
-    for allowed in flood.allow:
-        stations = network.ipv4_prefix if isinstance(allowed, IPv4Network) else network.ipv6_prefix
-        if allowed.overlaps(stations):
-            yield "flood.allow", f"{allowed} would let in stations, who have {stations}; write the routers' prefix"
-
-
-def _check_exclude(sections: Mapping[str, Any], _: tuple[InterfaceConfig, ...]) -> Iterator[Finding]:
-    dhcp4: Dhcp4Config | None = sections["dhcp4"]
-    network: NetworkConfig | None = sections["network"]
-    if dhcp4 is None or network is None:
-        return
-    outside = [excluded for excluded in dhcp4.exclude if not excluded.overlaps(network.ipv4_prefix)]
-    for excluded in outside:
-        where = f"{excluded} is outside network.ipv4_prefix {network.ipv4_prefix}"
-        yield "dhcp4.exclude", f"{where} and excludes nothing; leave it out"
-    merged = list(collapse_addresses(dhcp4.exclude))
-    if any(network.ipv4_prefix.subnet_of(excluded) for excluded in merged):
-        yield "dhcp4.exclude", f"leaves no address of {network.ipv4_prefix} to stations; exclude less"
-
-
-def _check_ra(sections: Mapping[str, Any], _: tuple[InterfaceConfig, ...]) -> Iterator[Finding]:
-    ra: RaConfig | None = sections["ra"]
-    if ra is None:
-        return
-    lifetimes = ("router_lifetime", "preferred_lifetime", "valid_lifetime")
-    for name in lifetimes:
-        life = getattr(ra, name)
-        if ra.interval * 2 >= life:
-            yield (
-                "ra.interval",
-                f"{ra.interval} is not less than half of {name} ({life}), one lost advertisement would end it; "
-                f"write less than {(life + 1) // 2}",
-            )
-    if ra.preferred_lifetime > ra.valid_lifetime:
-        yield "ra.preferred_lifetime", f"is longer than valid_lifetime; write {ra.valid_lifetime} or less"
-
-
-def _check_babel(sections: Mapping[str, Any], interfaces: tuple[InterfaceConfig, ...]) -> Iterator[Finding]:
-    babel: BabelConfig | None = sections["babel"]
-    if babel is None:
-        return
-    names = {interface.name for interface in interfaces}
-    for name in babel.interfaces:
-        if name in names:
-            yield "babel.interfaces", f"{name} is a station interface; Babel is spoken on the backbone"
-
-
-_CHECKS = (_check_network, _check_router_addresses, _check_flood, _check_exclude, _check_ra, _check_babel)
