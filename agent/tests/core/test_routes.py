@@ -227,6 +227,17 @@ def test_demoted_route_of_a_station_that_is_nowhere_leads_to_no_other_node() -> 
     assert lab[1].kernel[address] == Route(address, RouteKind.DEMOTED, NextHop("wlan0", None))
 
 
+def test_address_that_is_released_where_the_station_went_is_lost_here_too_instead_of_circling() -> None:
+    """Found by the simulator, seed 300006: the node between the two goes by Babel, and took us for the better of two."""
+    lab, address = with_alice()
+    lab.join(2, ALICE)
+    assert lab[1].kernel[address] == Route(address, RouteKind.DEMOTED, NextHop("bb0", AP2))
+    lab.dhcp(2, release(ALICE, address[0]))
+    assert lab[1].kernel[address] == Route(address, RouteKind.DEMOTED, NextHop("wlan0", None))
+    assert lab.lease(2, ALICE) == address[0]
+    assert lab[1].kernel[address] == Route(address, RouteKind.DEMOTED, NextHop("bb0", AP2))
+
+
 def test_conflict_demotes_at_once_and_the_answer_restores() -> None:
     lab, address = with_alice()
     lab[1].forget()

@@ -498,8 +498,16 @@ BUGS = (
         "lease-that-ends-is-merely-withdrawn",
         "Babel's stale copies draw the traffic of a station that took its address again elsewhere",
         "core/routes.py",
-        "        demoted = self._demotion(key, near, owner, now)\n",
-        "        demoted = self._demotion(key, near, owner, now) if lease.expires_at > now else None\n",
+        "        demoted = self._demotion(key, near, owner if in_force else None, now)\n",
+        "        demoted = self._demotion(key, near, owner, now) if in_force or near is None else None\n",
+        ROUTES,
+    ),
+    Bug(
+        "demoted-towards-who-has-no-lease",
+        "a demoted route leads to the station's node though the lease is over, and a node that goes by Babel sends back",
+        "core/routes.py",
+        "owner if in_force else None, now)",
+        "owner, now)",
         ROUTES,
     ),
     Bug(
