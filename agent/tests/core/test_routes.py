@@ -228,7 +228,7 @@ def test_demoted_route_of_a_station_that_is_nowhere_leads_to_no_other_node() -> 
 
 
 def test_address_that_is_released_where_the_station_went_is_lost_here_too_instead_of_circling() -> None:
-    """Found by the simulator, seed 300006: the node between the two goes by Babel, and took us for the better of two."""
+    """Found by the simulator, seed 300006: the node between the two goes by Babel, which named us."""
     lab, address = with_alice()
     lab.join(2, ALICE)
     assert lab[1].kernel[address] == Route(address, RouteKind.DEMOTED, NextHop("bb0", AP2))

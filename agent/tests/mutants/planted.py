@@ -504,7 +504,7 @@ BUGS = (
     ),
     Bug(
         "demoted-towards-who-has-no-lease",
-        "a demoted route leads to the station's node though the lease is over, and a node that goes by Babel sends back",
+        "a demoted route leads to the station's node though the lease is over, and who goes by Babel sends back",
         "core/routes.py",
         "owner if in_force else None, now)",
         "owner, now)",

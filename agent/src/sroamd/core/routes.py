@@ -223,8 +223,8 @@ class Routes:
         return Route(lease_prefix(key), RouteKind.HERE, NextHop(interface, None)), None, True
 
     def _demotion(self, key: bytes, near: Route | None, owner: bytes | None, now: float) -> Route | None:
-        """What becomes of a route that was *here*: worse for a while. `owner`: another node, or nobody; nobody too where
-        the lease is over, for then the owner has no route either, and whoever goes by Babel may send back to us.
+        """What becomes of a route that was *here*: worse for a while. `owner`: another node, or nobody; nobody too
+        where the lease is over, for then the owner has no route either, and who goes by Babel may send back to us.
 
         Where the way to the owner leads through a router that may still believe in us, packets in flight are lost here
         for DEMOTED_BLIND_TIME and do not circle; from then on Babel is believed.
