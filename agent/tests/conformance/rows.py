@@ -1,4 +1,5 @@
-"""What the standards ask of a DHCPv4 server and of an IPv6 router for stations, a row each: docs/conformance.md.
+"""What the standards ask of a DHCPv4 server and of an IPv6 router for stations, and what stations may do to them, a row
+each: docs/conformance.md.
 
 A test that shows a row carries `@pytest.mark.conformance("ID")`; where its name begins with an ID, that is the row.
 """
@@ -195,10 +196,52 @@ ROUTER = (
     ),
 )
 
+_GUARD = "the source guard is not there yet"
+ATTACKS = (
+    Row("c01", "starvation: DISCOVERs of invented clients, or from who is not associated, get nothing", "", "P"),
+    Row("c02", "starvation by associated stations: what is only offered is no lease, and comes back", "", "P"),
+    Row("c03", "DHCP in the name of a station at another access point changes nothing", "", "P"),
+    Row("c04", "a router solicitation in the name of another changes nothing", "", "P"),
+    Row("c05", "nobody releases another's address", "", "P"),
+    Row("c06", "a storm of DECLINEs takes three addresses of a station and hour at most", "", "P"),
+    Row("c07", "malformed frames: no crash, no hang, no growth, no answer", "", "P"),
+    Row("c08", "option bombs: cheap, and answers are no longer than the client takes", "", "P"),
+    Row("c09", "reflection: nothing is sent to a third party", "", "P"),
+    Row("c10", "host names are octets: they write to no terminal, log or page", "", "P"),
+    Row("c11", "a station claims the gateway's addresses in ARP or ND", "", "P", _GUARD),
+    Row("c12", "a station claims another's address in ARP or ND", "", "P", _GUARD),
+    Row("c13", "a station sends from addresses that are not its own", "", "P", _GUARD),
+    Row(
+        "c14",
+        "a rogue DHCP server or router among the stations",
+        "",
+        "P",
+        _GUARD,
+    ),
+    Row(
+        "c15",
+        "stations reach each other by way of the access point though isolated",
+        "",
+        "P",
+        _GUARD,
+    ),
+    Row("c16", "a frame to everybody that holds a packet to one", "", "P", _GUARD),
+    Row("c17", "one MAC at two access points: both asked, claims few, evidence for operators", "", "P"),
+    Row("c18", "stations that come and go without end: bounded, and others unaffected", "", "P"),
+    Row("c19", "a flood of solicitations: few advertisements, little work", "", "P"),
+    Row("c20", "an option of length 0 in ND is refused at once", "", "P"),
+    Row("c21", "the neighbour table is exhausted by scans", "", "P", _GUARD),
+    Row("c22", "a new MAC for each association: leases and prefixes come back, shortage is told before", "", "P"),
+    Row("c23", "MACs of groups, of nobody, of ourselves are no station's", "", "P"),
+    Row("c24", "long frames, fragments, tags, bad checksums leave no state", "", "P"),
+    Row("c25", "copies of one message: one lease, the same answers", "", "P"),
+)
+
 GROUPS = {
     "DHCPv4: framing": FRAMING,
     "DHCPv4: what a client asks": SERVER,
     "DHCPv4: options since then": MODERN,
     "IPv6: neighbour discovery and router advertisements": ROUTER,
+    "Attacks by stations": ATTACKS,
 }
 ROWS = {row.id: row for rows in GROUPS.values() for row in rows}

@@ -19,9 +19,10 @@ TESTS = ROOT / "agent/tests"
 HEAD = """\
 # Conformance
 
-Which test shows what of the standards: DHCPv4, and IPv6 for stations. Written by `python3 -m tests.conformance.table`
-(in `agent/`) from the markers of the tests and from `agent/tests/conformance/rows.py`; do not edit it here. M: the RFC
-says MUST; S: SHOULD; P: our own policy. Files are below `agent/tests`.
+Which test shows what of the standards (DHCPv4, and IPv6 for stations), and which carries out which attack of a station.
+Written by `python3 -m tests.conformance.table` (in `agent/`) from the markers of the tests and from
+`agent/tests/conformance/rows.py`; do not edit it here. M: the RFC says MUST; S: SHOULD; P: our own policy. Files are
+below `agent/tests`.
 """
 
 

@@ -67,6 +67,7 @@ def test_departure_of_a_stranger_is_nothing() -> None:
 
 
 @pytest.mark.parametrize("station", [BROADCAST, NO_MAC, Mac(b"\x03\0\0\0\0\x07"), Mac(b"\x02\0\0\xee\0\x01")])
+@pytest.mark.conformance("c23")
 def test_c23_addresses_of_groups_nobody_and_ourselves_are_refused(station: Mac) -> None:
     lab = Lab()
     effects = lab.join(1, station)

@@ -53,7 +53,7 @@ def test_r2131_433_decline_of_an_address_that_is_not_bound_to_the_station_is_ign
     assert counted(lab, "dhcp4.decline-ignored") == 4
 
 
-@pytest.mark.conformance("r2131_433_decline")
+@pytest.mark.conformance("r2131_433_decline", "c06")
 def test_c06_three_declines_an_hour_are_believed(lab: Lab) -> None:
     for _ in range(5):
         (offer,) = lab.dhcp(1, discover(ALICE))
@@ -103,6 +103,7 @@ def test_released_lease_stays_released_over_a_restart() -> None:
     ("what", "source_ip"),
     [("another's", None), ("another server's", None), ("from another address", IPv4Address("192.0.2.99"))],
 )
+@pytest.mark.conformance("c05")
 def test_c05_release_that_is_not_the_holders_is_ignored(lab: Lab, what: str, source_ip: IPv4Address | None) -> None:
     address = lab.lease(1, ALICE)
     station = BOB if what == "another's" else ALICE
@@ -167,11 +168,13 @@ def changes_nothing(lab: Lab, messages: list[DhcpMessage], **frame: object) -> N
     assert counted(lab, "dhcp4.unauthorised") == len(messages)
 
 
+@pytest.mark.conformance("c03")
 def test_c03_chaddr_of_another_station_is_ignored_and_counted(lab: Lab) -> None:
     lab.dhcp(1, select(ALICE, FREE))
     changes_nothing(lab, EVERYTHING, source=BOB)
 
 
+@pytest.mark.conformance("c01")
 def test_c01_station_that_is_not_authorised_is_ignored_and_counted() -> None:
     changes_nothing(Lab(), EVERYTHING)
 
@@ -190,6 +193,7 @@ def test_station_authorised_at_another_node_is_ignored_and_counted() -> None:
 
 
 @pytest.mark.parametrize("source", [BROADCAST, NO_MAC, Mac(b"\x03\0\0\0\0\x01")])
+@pytest.mark.conformance("c23")
 def test_c23_addresses_that_no_station_can_have_are_refused(source: Mac) -> None:
     lab = Lab()
     lab.do(1, ev.StationAuthorized("wlan0", source))

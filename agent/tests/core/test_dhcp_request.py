@@ -125,6 +125,7 @@ def test_one_station_cannot_take_the_whole_pool(lab: Lab) -> None:
     assert len(addresses) == 1
 
 
+@pytest.mark.conformance("c25")
 def test_c25_copies_of_one_request_make_one_lease(lab: Lab) -> None:
     address = lab.lease(1, ALICE)
     replies = [sent for _ in range(50) for sent in lab.dhcp(1, select(ALICE, address))]

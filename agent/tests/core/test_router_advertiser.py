@@ -107,6 +107,7 @@ def test_r4862_54_dad_and_others_are_answered(source: IPv6Address, option: Mac |
     assert answer.station == ALICE
 
 
+@pytest.mark.conformance("c04")
 def test_c04_solicitation_in_anothers_name_is_ignored_and_counted() -> None:
     lab = Lab()
     lab.join(1, ALICE)
@@ -123,7 +124,7 @@ def test_solicitation_at_a_node_where_the_station_is_not_is_ignored() -> None:
     assert lab[2].node.database.alive == lab[1].node.database.alive
 
 
-@pytest.mark.conformance("r4861_626_rate")
+@pytest.mark.conformance("r4861_626_rate", "c19")
 def test_c19_solicitations_are_rate_limited_per_station() -> None:
     lab = Lab()
     lab.join(1, ALICE)
@@ -280,6 +281,7 @@ def test_no_router_is_advertised_to_one_who_has_left() -> None:
     assert told(lab) == []
 
 
+@pytest.mark.conformance("c22")
 def test_c22_exhausted_prefixes_are_reported() -> None:
     lab = Lab()
     network = replace(lab[1].config.network, ipv6_prefix=next(POOL6.subnets(new_prefix=63)))

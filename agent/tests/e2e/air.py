@@ -7,7 +7,7 @@ import struct
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from scapy.layers.dhcp import BOOTP, DHCP
 from scapy.layers.inet import IP, UDP
@@ -21,7 +21,6 @@ from scapy.layers.l2 import Ether
 from scapy.packet import Packet
 
 from lab.netns import inside
-from lab.station import Station
 from tests.e2e.fleet import eventually
 
 BROADCAST = "ff:ff:ff:ff:ff:ff"
@@ -32,6 +31,15 @@ _TIMESPEC = struct.Struct("=qq")
 _FRAME = 4096
 _BUFFER = 1 << 22
 _ETH_P_ALL = 0x0003
+
+
+class Sender(Protocol):
+    """A station of the lab, or whoever else has a MAC and sends frames."""
+
+    namespace: str
+    mac: str
+
+    def send_frame(self, frame: bytes) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +53,13 @@ class Heard:
 class Ear:
     """Hears all that reaches a station's interface from the moment it is made. Close it, or use it as a context."""
 
-    def __init__(self, station: Station) -> None:
+    def __init__(self, station: Sender, interface: str = "wlan0") -> None:
         self._heard: list[Heard] = []
         self._socket = inside(station.namespace, lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0))
         self._socket.setblocking(False)
         self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
-        self._socket.bind(("wlan0", _ETH_P_ALL))
+        self._socket.bind((interface, _ETH_P_ALL))
 
     def __enter__(self) -> Ear:
         return self
@@ -73,7 +81,7 @@ class Ear:
 
 
 def dhcp(
-    station: Station,
+    station: Sender,
     kind: str,
     *,
     source: str | None = None,
@@ -95,7 +103,7 @@ def dhcp(
     )
 
 
-def solicitation(station: Station, *, source: str | None = None, link_layer: str | None = None) -> Packet:
+def solicitation(station: Sender, *, source: str | None = None, link_layer: str | None = None) -> Packet:
     """A router solicitation from the station's link-local address."""
     mac = source or station.mac
     return (
@@ -113,7 +121,7 @@ def link_local(mac: str) -> str:
     return socket.inet_ntop(socket.AF_INET6, bytes.fromhex("fe80") + bytes(6) + interface)
 
 
-def send(station: Station, *frames: Packet | bytes) -> None:
+def send(station: Sender, *frames: Packet | bytes) -> None:
     for frame in frames:
         station.send_frame(bytes(frame))
 
@@ -133,7 +141,7 @@ def options_of(frame: Packet) -> dict[str, Any]:
     return {name: values[0] if len(values) == 1 else values for name, *values in pairs}
 
 
-def answer(station: Station, ear: Ear, request: Packet, within: float = 3.0) -> Packet:
+def answer(station: Sender, ear: Ear, request: Packet, within: float = 3.0) -> Packet:
     """The server's reply to this request, asked once. AssertionError if there is none."""
     send(station, request)
     xid = request[BOOTP].xid

@@ -20,6 +20,8 @@ from lab.errors import LabError
 from lab.inventory import write_inventory
 from lab.lab import Lab
 from lab.topology import fleet as topology_of
+from tests.e2e.cell import ACCOMPLICE_MAC, ATTACKER_MAC, CROWD_MACS, NEWCOMER_MAC, Cell
+from tests.e2e.cell import cell as set_up_cell
 from tests.e2e.fleet import APS, MEASURED, OUTSIDER, Fleet
 
 KEEP = bool(os.environ.get("E2E_KEEP"))
@@ -120,3 +122,12 @@ def _journals(fleet: Fleet, test: str, since: float) -> Iterator[tuple[str, str]
             Path(directory, f"{ap}-{unit}.log").write_text(text)
             if text:
                 yield f"{unit} on {ap}", "\n".join(text.splitlines()[-_TAIL:])
+
+
+@pytest.fixture(scope="session")
+def cell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cell]:
+    """One access point for all attacks, set up once, in network namespaces of its own: seconds, and no fleet."""
+    with set_up_cell(tmp_path_factory.mktemp("cell")) as made:
+        # Before anything else: the wired driver takes whoever sends DHCP for a station, until there are 2007 of them.
+        made.join(ATTACKER_MAC, ACCOMPLICE_MAC, NEWCOMER_MAC, *CROWD_MACS)
+        yield made

@@ -57,14 +57,14 @@ def unpack(image: Image, target: Path) -> list[str]:
 
 
 class RealHostapd:
-    """One hostapd on wlan0 of AP; `path` is its control socket."""
+    """One hostapd on wlan0 of a namespace; `path` is its control socket."""
 
-    def __init__(self, command: Sequence[str], directory: Path) -> None:
+    def __init__(self, command: Sequence[str], directory: Path, namespace: str = AP) -> None:
         self.path = directory / "hostapd" / "wlan0"
         users, config = directory / "eap_users", directory / "hostapd.conf"
         users.write_text(f'"{SECRET[0]}" MD5 "{SECRET[1]}"\n')
         config.write_text(CONFIG.format(directory=directory / "hostapd", users=users))
-        self._command = ["ip", "netns", "exec", AP, *command, str(config)]
+        self._command = ["ip", "netns", "exec", namespace, *command, str(config)]
         self._log = directory / "hostapd.log"
         self._running: subprocess.Popen[bytes] | None = None
 
@@ -101,9 +101,10 @@ class RealHostapd:
 
 
 class Phones:
-    """Supplicants on sta0, each with a MAC of its own."""
+    """Supplicants on one interface, each with a MAC of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, namespace: str = STATIONS, interface: str = "sta0") -> None:
+        self._where = namespace, interface
         self._loop = SupplicantLoop()
         self._phones: dict[str, Supplicant] = {}
 
@@ -111,7 +112,7 @@ class Phones:
         """Authenticate; returns when hostapd has let it in."""
         if mac not in self._phones:
             octets = bytes.fromhex(mac.replace(":", ""))
-            self._phones[mac] = Supplicant(self._loop, STATIONS, "sta0", octets, SECRET)
+            self._phones[mac] = Supplicant(self._loop, *self._where, octets, SECRET)
         self._phones[mac].begin()
         self._phones[mac].wait(5.0)
 

@@ -58,7 +58,8 @@ def logged_in(clone: Station, mac: str) -> Iterator[None]:
         clone.run("ip", "link", "set", "wlan0", "down")
 
 
-def test_one_mac_alive_at_two_access_points(fleet: Fleet, clone: Station) -> None:
+@pytest.mark.conformance("c17")
+def test_c17_one_mac_alive_at_two_access_points(fleet: Fleet, clone: Station) -> None:
     """Both are asked, both answer, everybody can read so, and the claims stay few. The one that stays is found."""
     victim = fleet.joined(23, "ap1")
     eventually(lambda: assert_reaches(victim), SETTLED_WITHIN)

@@ -17,13 +17,14 @@ from scapy.layers.l2 import ARP, Dot1Q, Ether
 from scapy.packet import Packet
 
 from sroamd.addresses import Mac
+from sroamd.constants import MUTE_TIME, STATION_FRAMES_BURST
 from sroamd.core.effects import SendGratuitousArp
 from sroamd.core.events import DhcpReceived, ProbeAnswered, RouterSolicited
 from sroamd.io.packet_socket import READS_MAX, PacketSockets
 from tests.e2e.netns import Namespace, namespace
 from tests.io.events import Collector, until
 
-OWN, STATION = "02:00:00:00:00:01", "02:00:00:00:00:07"
+OWN, STATION, OTHER = "02:00:00:00:00:01", "02:00:00:00:00:07", "02:00:00:00:00:08"
 GATEWAY = IPv4Address("192.0.2.1")
 QUIET = 0.1
 
@@ -200,11 +201,39 @@ def test_unicast_renewal_is_not_answered_with_port_unreachable(cable: Cable, ano
         cable.run(story)
 
 
-def test_burst_is_taken_whole(cable: Cable) -> None:
+def test_burst_of_many_is_taken_whole(cable: Cable) -> None:
     async def story() -> None:
-        for _ in range(3 * READS_MAX):
-            cable.send(dhcp())
+        for number in range(3 * READS_MAX):
+            mac = f"02:00:00:00:01:{number:02x}"
+            cable.send(dhcp(mac, mac))
         await until(lambda: len(cable.heard.events) == 3 * READS_MAX)
+
+    cable.run(story)
+
+
+def test_station_that_floods_is_muted_by_the_kernel_and_heard_again(cable: Cable) -> None:
+    """Meanwhile its neighbour is heard, and who is muted does not wake us."""
+
+    async def story() -> None:
+        def of(mac: str) -> int:
+            return sum(event.source == Mac.parse(mac) for event in cable.heard.of(DhcpReceived))
+
+        loud, other = bytes(dhcp()), dhcp(OTHER, OTHER)
+        for _ in range(2 * STATION_FRAMES_BURST):
+            cable.wire.send(loud)
+        await until(lambda: cable.sockets.counters["frame.muted"] == 1)
+        heard, flooded = of(STATION), cable.sockets.counters["frame.flooded"]
+        assert STATION_FRAMES_BURST <= heard < STATION_FRAMES_BURST * 1.5
+        await asyncio.sleep(MUTE_TIME / 2)
+        for _ in range(STATION_FRAMES_BURST):
+            cable.wire.send(loud)
+        cable.send(other)
+        await until(lambda: of(OTHER) == 1)
+        assert of(STATION) == heard
+        assert cable.sockets.counters["frame.flooded"] <= max(flooded, STATION_FRAMES_BURST)
+        await asyncio.sleep(MUTE_TIME)
+        cable.wire.send(loud)
+        await until(lambda: of(STATION) == heard + 1)
 
     cable.run(story)
 

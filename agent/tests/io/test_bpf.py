@@ -12,6 +12,7 @@ from scapy.layers.inet6 import ICMPv6ND_NA, ICMPv6ND_NS, ICMPv6ND_RA, ICMPv6ND_R
 from scapy.layers.l2 import ARP, Dot1Q, Ether
 from scapy.packet import Packet
 
+from sroamd.constants import MUTED_MAX
 from sroamd.io import bpf
 
 Pair = tuple[socket.socket, socket.socket]
@@ -105,3 +106,18 @@ def test_nothing_passes_the_filter_of_the_port_holder(pair: Pair) -> None:
 def test_jump_to_a_label_that_is_not_there_is_an_error() -> None:
     with pytest.raises(KeyError, match="nowhere"):
         bpf.assemble((bpf.Op(bpf.IF_EQUAL, 1, then="nowhere"), bpf.Op(bpf.RETURN, 0)))
+
+
+@pytest.mark.parametrize("count", [1, 2, MUTED_MAX])
+def test_whoever_is_muted_does_not_pass_and_all_others_do(pair: Pair, count: int) -> None:
+    muted = [bytes((2, 0, 0, 0, 1, number)) for number in range(count)]
+    bpf.attach(pair[0], bpf.station_frames(muted))
+    for mac in muted:
+        for frame in (ARP(op=2), IP() / REQUEST, IPv6() / ICMPv6ND_RS()):
+            assert not passes(pair, Ether(src=mac.hex(":"), dst="02:00:00:00:00:01") / frame)
+        for at in range(6):
+            other = mac[:at] + bytes((mac[at] ^ 0x80,)) + mac[at + 1 :]
+            assert passes(pair, Ether(src=other.hex(":"), dst="02:00:00:00:00:01") / ARP(op=2))
+    assert not passes(pair, STATION / ARP(op=1))
+    bpf.attach(pair[0], bpf.station_frames(()))
+    assert passes(pair, Ether(src=muted[-1].hex(":"), dst="02:00:00:00:00:01") / ARP(op=2))

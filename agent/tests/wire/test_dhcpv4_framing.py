@@ -199,6 +199,7 @@ def test_r3396_concat_a_client_identifier_is_not_made_of_two() -> None:
         decode(message(DISCOVER + option(61, b"\1" + STATION) * 20 + END))
 
 
+@pytest.mark.conformance("c08")
 def test_c08_a_message_type_or_an_address_that_comes_twice_is_refused() -> None:
     for twice in (DISCOVER, option(50, b"\xc0\0\2\7"), option(54, b"\xc0\0\2\1")):
         with pytest.raises(DecodeError):
@@ -245,6 +246,7 @@ def test_r2131_41_overload_twice_is_refused() -> None:
         decode(message(DISCOVER + option(52, b"\1") + option(52, b"\2") + END, file=END, sname=END))
 
 
+@pytest.mark.conformance("c08")
 def test_c08_option_52_pointing_at_itself_is_refused() -> None:
     with pytest.raises(DecodeError):
         decode(message(DISCOVER + option(52, b"\1") + END, file=option(52, b"\1") + END))
@@ -270,6 +272,7 @@ def test_we_read_an_overloaded_message_of_scapy() -> None:
 # -- limits
 
 
+@pytest.mark.conformance("c08")
 def test_c08_a_longer_message_than_fits_a_frame_is_refused() -> None:
     octets = message(DISCOVER + END)
     assert decode(octets.ljust(dhcpv4.MESSAGE_MAX, b"\0")) == decode(octets)
@@ -277,6 +280,7 @@ def test_c08_a_longer_message_than_fits_a_frame_is_refused() -> None:
         decode(octets.ljust(dhcpv4.MESSAGE_MAX + 1, b"\0"))
 
 
+@pytest.mark.conformance("c08")
 def test_c08_more_options_than_any_client_sends_are_refused() -> None:
     most = option(43, b"") * (dhcpv4.OPTION_INSTANCES_MAX - 1)
     assert decode(message(DISCOVER + most + END)).options == {43: b""}
@@ -284,6 +288,7 @@ def test_c08_more_options_than_any_client_sends_are_refused() -> None:
         decode(message(DISCOVER + most + option(43, b"") + END))
 
 
+@pytest.mark.conformance("c08")
 def test_c08_a_parameter_request_list_of_1000_octets_is_read() -> None:
     wanted = bytes(range(1, 251)) * 4
     octets = message(DISCOVER + b"".join(option(55, wanted[at : at + 250]) for at in range(0, 1000, 250)) + END)

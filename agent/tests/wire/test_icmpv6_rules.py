@@ -133,7 +133,7 @@ def test_r4861_611_rs_fewer_than_8_octets_are_refused(length: int, reason: str) 
 @pytest.mark.spec("RFC 4861", "6.1.1")
 @every_kind
 @pytest.mark.parametrize("kind_of_option", [1, 2, 3, 5, 14, 25, 31, 255])
-@pytest.mark.conformance("r4861_611_rs")
+@pytest.mark.conformance("r4861_611_rs", "c20")
 def test_c20_an_option_of_length_0_is_refused(kind: str, kind_of_option: int) -> None:
     """Defect 8 of the C daemon: its parser stays there for ever."""
     empty = Raw(bytes((kind_of_option, 0)) + bytes(6))
@@ -163,6 +163,7 @@ def test_r4861_611_rs_from_the_unspecified_address_no_sllao_is_allowed() -> None
 
 
 @every_kind
+@pytest.mark.conformance("c04")
 def test_c04_two_link_layer_addresses_that_differ_are_refused(kind: str) -> None:
     """One of them might pass the check against the Ethernet source, and the other be believed."""
     option = ICMPv6NDOptDstLLAddr if kind == "NA" else ICMPv6NDOptSrcLLAddr
@@ -190,6 +191,7 @@ def test_r6980_5_frag_a_fragment_header_is_refused(kind: str) -> None:
 @pytest.mark.spec("RFC 7113", "2")
 @every_kind
 @pytest.mark.parametrize("header", [IPv6ExtHdrHopByHop, IPv6ExtHdrDestOpt])
+@pytest.mark.conformance("c14")
 def test_c14_extension_headers_are_refused(kind: str, header: type[Packet]) -> None:
     assert_refused(ip() / header() / KINDS[kind], "next header")
 

@@ -104,6 +104,7 @@ def refused(decode: Decode, octets: bytes) -> bool:
 @every_parser
 @thorough
 @given(data=st.data())
+@pytest.mark.conformance("c07")
 def test_c07_what_was_encoded_is_accepted_and_mutated_is_accepted_or_refused(name: str, data: st.DataObject) -> None:
     decode, encoded = PARSERS[name]
     octets = data.draw(encoded)
@@ -114,12 +115,14 @@ def test_c07_what_was_encoded_is_accepted_and_mutated_is_accepted_or_refused(nam
 @every_parser
 @thorough
 @given(octets=st.binary(max_size=400))
+@pytest.mark.conformance("c07")
 def test_c07_random_octets_are_accepted_or_refused(name: str, octets: bytes) -> None:
     refused(PARSERS[name][0], octets)
 
 
 @thorough
 @given(dhcp_messages, mutations)
+@pytest.mark.conformance("c07")
 def test_c07_the_properties_of_any_accepted_dhcp_message_can_be_read(
     message: dhcpv4.DhcpMessage, changes: list[tuple[str, int, int]]
 ) -> None:
@@ -155,6 +158,7 @@ def _bombs() -> dict[str, tuple[Decode, bytes]]:
 
 
 @pytest.mark.parametrize("name", _bombs())
+@pytest.mark.conformance("c08")
 def test_c08_the_worst_packet_of_its_kind_takes_less_than_50_ms(name: str) -> None:
     decode, octets = _bombs()[name]
     durations = []

@@ -125,6 +125,7 @@ def test_octets_behind_the_udp_length_are_not_read() -> None:
     assert decode_datagram(udp_length(10)()).payload == b"he"
 
 
+@pytest.mark.conformance("c24")
 def test_c24_a_wrong_udp_checksum_is_refused_and_none_is_accepted() -> None:
     changed = bytearray(OCTETS)
     changed[26] ^= 1

@@ -11,6 +11,7 @@ import socket
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain, pairwise
 
 SO_ATTACH_FILTER = 26
 
@@ -30,13 +31,14 @@ _VLAN_TAG_PRESENT = _ANCILLARY + 48  # SKF_AD_VLAN_TAG_PRESENT
 _PACKET_OUTGOING = 4
 _WHOLE_FRAME = 0x40000
 
-_ETHERTYPE, _IP = 12, 14
+_SOURCE, _ETHERTYPE, _IP = 6, 12, 14
 _ARP_OPERATION = _IP + 6
 _IPV4_FRAGMENT, _IPV4_PROTOCOL = _IP + 6, _IP + 9
 _UDP_DESTINATION_PORT = _IP + 2  # behind the IPv4 header, whose length is in X
 _IPV6_NEXT_HEADER = _IP + 6
 _ICMPV6_TYPE = _IP + 40
 
+_BEGIN = "begin"
 _INSTRUCTION = struct.Struct("=HBBI")
 
 
@@ -53,7 +55,7 @@ class Op:
 
 # ARP replies, IPv4 datagrams (whole ones) to UDP port 67, ICMPv6 router solicitations and neighbour advertisements.
 STATION_FRAMES = (
-    Op(LOAD_BYTE, _VLAN_TAG_PRESENT),  # a tagged frame belongs to another network
+    Op(LOAD_BYTE, _VLAN_TAG_PRESENT, label=_BEGIN),  # a tagged frame belongs to another network
     Op(IF_EQUAL, 0, otherwise="drop"),
     Op(LOAD_BYTE, _PACKET_TYPE),
     Op(IF_EQUAL, _PACKET_OUTGOING, then="drop"),
@@ -80,6 +82,23 @@ STATION_FRAMES = (
 )
 
 NOTHING = (Op(RETURN, 0),)
+
+
+def station_frames(muted: Sequence[bytes]) -> tuple[Op, ...]:
+    """STATION_FRAMES, but for those from these MACs."""
+    labels = [f"muted {number}" for number in range(len(muted))] + [_BEGIN]
+    checks = (_drop_from(mac, *place) for mac, place in zip(muted, pairwise(labels), strict=True))
+    return (*chain.from_iterable(checks), *STATION_FRAMES)
+
+
+def _drop_from(mac: bytes, label: str, otherwise: str) -> tuple[Op, ...]:
+    """Its last four octets tell more MACs apart than its first two."""
+    return (
+        Op(LOAD_WORD, _SOURCE + 2, label=label),
+        Op(IF_EQUAL, int.from_bytes(mac[2:], "big"), otherwise=otherwise),
+        Op(LOAD_HALF, _SOURCE),
+        Op(IF_EQUAL, int.from_bytes(mac[:2], "big"), then="drop", otherwise=otherwise),
+    )
 
 
 def not_caused_by(port: int) -> tuple[Op, ...]:

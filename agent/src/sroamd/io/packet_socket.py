@@ -19,14 +19,17 @@ from ipaddress import IPv4Address
 from sroamd.addresses import Mac
 from sroamd.core.events import Event
 from sroamd.io import bpf
+from sroamd.io.frame_limit import FrameLimit
 from sroamd.io.frames import DHCP_SERVER_PORT, Drop, FrameEffect, Receiver, encode_frame, read_frame
 
 log = logging.getLogger(__name__)
 
 READS_MAX = 64  # frames taken in one wake-up, so that a flood of requests does not starve everything else
 FRAME_MAX = 2048  # octets read of one frame; what we ask for fits, a longer one is counted and dropped
+TELL_INTERVAL = 10.0  # s between two lines about stations that send too much
 RECEIVE_BUFFER = 1 << 20  # some hundreds of DHCP requests: a whole hall that returns after a power cut
 
+_SOURCE = slice(6, 12)  # of an Ethernet frame
 _ETH_P_ALL = 0x0003
 _SOL_PACKET = 263
 _PACKET_AUXDATA = 8
@@ -107,6 +110,9 @@ class _Link:
         self._counters = counters
         self._socket = _open_packet_socket(receiver.interface)
         self._port_holder = _hold_dhcp_port(receiver.interface)
+        self._limit = FrameLimit()
+        self._tell_at = 0.0
+        self._unmute: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._socket.fileno(), self._readable)
 
@@ -115,6 +121,8 @@ class _Link:
 
     def close(self) -> None:
         self._loop.remove_reader(self._socket.fileno())
+        if self._unmute is not None:
+            self._unmute.cancel()
         self._socket.close()
         if self._port_holder is not None:
             self._port_holder.close()
@@ -130,9 +138,33 @@ class _Link:
                 self._counters["frame.socket_errors"] += 1
                 log.debug("%s: %s", self.receiver.interface, error.strerror)
                 return
+            if not self._is_heard(data):
+                continue
             self._take(data, control, flags)
             if self._socket.fileno() < 0:
                 return  # closed by what that frame led to
+
+    def _is_heard(self, data: bytes) -> bool:
+        """Before anything else is done with a frame. The filter lets nothing through that is too short for a MAC."""
+        source, now = Mac(data[_SOURCE]), self._loop.time()
+        if self._limit.take(source, now):
+            return True
+        self._counters["frame.flooded"] += 1
+        if self._limit.mute(source, now):
+            self._counters["frame.muted"] += 1
+            if now >= self._tell_at:
+                self._tell_at = now + TELL_INTERVAL
+                log.warning("%s: station %s sends too many frames: it is muted", self.receiver.interface, source)
+            self._mute()
+        return False
+
+    def _mute(self) -> None:
+        """Let the kernel know who is muted now, and see to it that it does not last."""
+        next_at = self._limit.unmute(self._loop.time())
+        bpf.attach(self._socket, bpf.station_frames(self._limit.muted))
+        if self._unmute is not None:
+            self._unmute.cancel()
+        self._unmute = None if next_at is None else self._loop.call_at(next_at, self._mute)
 
     def _take(self, data: bytes, control: list[tuple[int, int, bytes]], flags: int) -> None:
         status = _status(control)
