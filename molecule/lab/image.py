@@ -43,6 +43,23 @@ FEED_PACKAGES = (
     "tcpdump",
 )
 
+# What the agent is judged by: other people's DHCP clients, servers and packet reader. In a tree of their own, since
+# some of them would take over the network of the machine that they are installed on.
+JUDGE_PACKAGES = (
+    "dbus",
+    "dhcpcd-base",
+    "dnsmasq-base",
+    "iproute2",
+    "iputils-ping",
+    "isc-dhcp-client",
+    "kea-dhcp4-server",
+    "ndisc6",
+    "network-manager",
+    "systemd",
+    "tshark",
+    "udhcpc",
+)
+
 # Raise when the recipe below changes in a way that the packages and sources do not show.
 _RECIPE = "1"
 
@@ -81,18 +98,31 @@ def image(feed_packages: Iterable[str] = FEED_PACKAGES, cache: Path = CACHE) -> 
     distribution = configured_distribution()
     wanted = sorted(set(feed_packages))
     base_name = f"base-{key_of(_RECIPE, distribution.codename, _lines(distribution), BASE_PACKAGES)}"
-    base = cached(cache, base_name, lambda target: _build_base(distribution, target))
+    base = cached(cache, base_name, lambda target: _build_tree(distribution, "the base image", BASE_PACKAGES, target))
     feed_name = f"feed-{key_of(_RECIPE, base_name, wanted)}"
     feed = cached(cache, feed_name, lambda target: _build_feed(base, wanted, target))
     return Image(base, feed)
+
+
+def judges(cache: Path = CACHE) -> Path:
+    """Return a read-only tree in which JUDGE_PACKAGES are installed, building it where it is not cached (two minutes).
+
+    Raises LabError as `image` does.
+    """
+    distribution = configured_distribution()
+    name = f"judges-{key_of(_RECIPE, distribution.codename, _lines(distribution), JUDGE_PACKAGES)}"
+    return cached(
+        cache, name, lambda target: _build_tree(distribution, "other people's DHCP software", JUDGE_PACKAGES, target)
+    )
 
 
 def _lines(distribution: Distribution) -> list[str]:
     return [source.line() for source in distribution.sources]
 
 
-def _build_base(distribution: Distribution, target: Path) -> None:
-    say(f"building the base image of the nodes (Debian {distribution.codename}; about a minute, once)")
+def _build_tree(distribution: Distribution, what: str, packages: Iterable[str], target: Path) -> None:
+    """Install packages, and what they need, in an empty directory, with nothing of this machine in it."""
+    say(f"building {what} (Debian {distribution.codename}; about a minute, once)")
     started = time.monotonic()
     options = ['Acquire::Languages "none";', *transport_options()]
     _narrated(
@@ -101,7 +131,7 @@ def _build_base(distribution: Distribution, target: Path) -> None:
             # build that is killed leaves nothing that runs on in a directory which the next one begins by removing.
             "setpriv", "--pdeathsig", "KILL",
             "unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc",
-            "mmdebstrap", "--mode=root", "--variant=minbase", f"--include={','.join(BASE_PACKAGES)}",
+            "mmdebstrap", "--mode=root", "--variant=minbase", f"--include={','.join(packages)}",
             *(f"--aptopt={option}" for option in options),
             *(f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in _UNWANTED_DOCUMENTS),
             distribution.codename, str(target), *_lines(distribution),
@@ -114,9 +144,10 @@ def _build_base(distribution: Distribution, target: Path) -> None:
     (target / "etc/resolv.conf").touch()
     # Proxies of the build may carry passwords, and nodes never leave the machine.
     (target / "etc/apt/apt.conf.d/99mmdebstrap").unlink(missing_ok=True)
+    (target / "etc/systemd/system").mkdir(parents=True, exist_ok=True)
     for unit in _MASKED_UNITS:
         (target / "etc/systemd/system" / unit).symlink_to("/dev/null")
-    say(f"base image ready after {time.monotonic() - started:.0f} s")
+    say(f"{what}: ready after {time.monotonic() - started:.0f} s")
 
 
 def _narrated(argv: list[str]) -> None:

@@ -186,6 +186,15 @@ def test_r2131_432_initreboot_unknown_client_silent(lab: Lab) -> None:
     assert lab[1].address(ALICE, lab.now) is None
 
 
+@pytest.mark.spec("RFC 2131", "4.3.2")
+@pytest.mark.conformance("r2131_432_initreboot_unknown")
+def test_offer_is_no_record_of_a_client(lab: Lab) -> None:
+    """Found by comparing with Kea and dnsmasq: a NAK, as if it had a lease of something else."""
+    lab.dhcp(1, discover(ALICE))
+    assert lab.dhcp(1, init_reboot(ALICE, FREE)) == []
+    assert counted(lab, "dhcp4.unknown-client") == 1
+
+
 # -- REQUEST: RENEWING, REBINDING
 
 

@@ -163,12 +163,17 @@ class DhcpServer:
             self._refuse(turn, event, f"{address} was not offered to it, {offered} would be")
         elif known:
             self._offer(turn, event, address, had_it=True)
-        elif (own := self._leases.address_of(station, turn.now)) is not None:
+        elif (own := self._bound(station, turn.now)) is not None:
             self._refuse(turn, event, f"{address} is not its address, {own} is")
         elif datum is not None and self._renews_what_is_free(event, key, turn.now):
             self._offer(turn, event, address, had_it=True)
         else:  # no record: another node may know, and perhaps so shall we in a moment
             self.counters["dhcp4.unknown-client"] += 1
+
+    def _bound(self, station: Mac, now: float) -> IPv4Address | None:
+        """Its address. What we have only offered is no record of the client that section 4.3.2 speaks of."""
+        addresses = self._leases.addresses_of(station, now)
+        return next((each for each in addresses if ipv4_lease_key(each) not in self._state.offers), None)
 
     def _renews_what_is_free(self, event: DhcpReceived, key: bytes, now: float) -> bool:
         """It uses the address, and whoever had that meanwhile does not. It would hear nothing, and have no route, until

@@ -1,0 +1,84 @@
+"""make diff-dhcp: the same sequences of client messages to Kea, to dnsmasq and to the agent, and what they answer.
+
+Each difference between what Kea and dnsmasq agree on and what we say has a reason in `reasons`, or the run fails; it
+also fails if a reason has lost its difference. Needs root.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import time
+from collections.abc import Iterable, Iterator
+
+from tests.differential.compare import Answers, Difference, Findings, compare, judge
+from tests.differential.play import Air, play
+from tests.differential.reasons import REASONS
+from tests.differential.sequences import Sequence, sequences
+from tests.differential.servers import servers
+
+TOGETHER = 300  # sequences that are played side by side; an access point knows 2,000 stations at most
+
+
+def gather(everything: Iterable[Sequence]) -> Findings:
+    """Play them to all three, each batch to servers of its own."""
+    findings = Findings()
+    sequences = list(everything)
+    for at in range(0, len(sequences), TOGETHER):
+        asyncio.run(_play(sequences[at : at + TOGETHER], findings))
+    return findings
+
+
+async def _play(batch: list[Sequence], findings: Findings) -> None:
+    with servers() as made:
+        airs = [Air(server) for server in made]
+        try:
+            await asyncio.gather(*(air.open(batch) for air in airs))
+            answers = await asyncio.gather(*(_played(air, batch) for air in airs))
+        except BaseException:
+            print(*(f"-- {air.server.name}\n{air.server.log()[-4000:]}" for air in airs), sep="\n")
+            raise
+        finally:
+            for air in airs:
+                air.close()
+    for sequence, kea, dnsmasq, ours in zip(batch, *answers, strict=True):
+        findings.differences += compare(sequence, kea, dnsmasq, ours, findings)
+
+
+async def _played(air: Air, batch: list[Sequence]) -> list[Answers]:
+    return await asyncio.gather(*(play(air, sequence) for sequence in batch))
+
+
+def _of_each_sort(differences: list[Difference]) -> Iterator[tuple[Difference, int]]:
+    """The first of those that are alike, and how many they are."""
+    sorts: dict[object, list[Difference]] = {}
+    for each in differences:
+        sorts.setdefault((each.aspect, each.theirs, each.ours, each.step.kind), []).append(each)
+    for alike in sorts.values():
+        yield alike[0], len(alike)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sequences", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    started = time.monotonic()
+    findings = gather(sequences(arguments.seed, arguments.sequences))
+    unexplained, unused = judge(findings.differences, REASONS)
+    for difference, times in _of_each_sort(unexplained):
+        print(f"{times} like: {difference}")
+    for reason in unused:
+        print(f"no difference any more: {reason.difference}")
+    print(
+        f"{arguments.sequences} sequences, {findings.compared} messages compared, "
+        f"{findings.disagreements} that Kea and dnsmasq answer differently; "
+        f"{len(findings.differences)} differences, {len(unexplained)} of them without a reason; "
+        f"{time.monotonic() - started:.0f} s"
+    )
+    return bool(unexplained or unused)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
