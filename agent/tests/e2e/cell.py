@@ -27,7 +27,7 @@ import sroamd
 from lab.image import image
 from sroamd import cli
 from sroamd.cli import ask
-from tests.e2e.bystander import CORRESPONDENT
+from tests.e2e.bystander import CORRESPONDENT, RunDelay
 from tests.e2e.fleet import eventually, tell
 from tests.e2e.netns import Namespace, namespace
 from tests.e2e.real_hostapd import Phones, RealHostapd, unpack
@@ -114,6 +114,20 @@ class RealRadio:
         for phones in self._phones.values():
             phones.close()
         self._hostapd.end()
+
+
+class Stopwatch:
+    """From now on, less the time in which the machine had no processor for the agent, or for us."""
+
+    def __init__(self, delay: RunDelay) -> None:
+        self._delay = delay
+        self._before = delay.total()
+        self._start = time.monotonic()
+
+    def until(self, at: float) -> float:
+        """Seconds to this moment of time.monotonic()."""
+        took = at - self._start
+        return took - min(self._delay.total() - self._before, took)
 
 
 @dataclass(frozen=True)
@@ -212,6 +226,9 @@ class Cell:
     def memory(self) -> int:
         """Resident octets of the agent."""
         return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    def stopwatch(self) -> Stopwatch:
+        return Stopwatch(RunDelay((self.pid, os.getpid())))
 
     def join(self, *macs: str) -> None:
         """These log in from the den."""

@@ -209,6 +209,8 @@ def test_kernel_parameters_of_stations_are_not_those_of_the_backbone(render: Ren
     assert "net/ipv4/conf/wlan0/proxy_arp = 1" in text
     assert "net/ipv4/conf/wlan0/proxy_arp_pvlan = 1" in text
     assert "bb0/proxy_arp" not in text
+    assert "net/ipv6/conf/wlan0/accept_untracked_na = 1" in text
+    assert "bb0/accept_untracked_na" not in text
     assert "net/ipv6/conf/eth0/accept_ra = 2" in text
     assert "proxy_arp = 0" in render("sysctl.conf.j2")
 
