@@ -141,7 +141,7 @@ def test_access_point_answers_for_other_stations_where_they_seem_to_be_neighbour
 @pytest.mark.conformance("r9131_router")
 @pytest.mark.parametrize("learns", [True, False], ids=["kernel 5.19", "older kernel"])
 def test_r9131_router_first_packet_after_a_roam_is_not_lost(link: Link, learns: bool) -> None:
-    """RFC 9131 section 6.1: an unsolicited NA makes an entry, STALE, so that the packet leaves at once.
+    """RFC 9131: an unsolicited NA makes an entry, STALE, so that the packet leaves at once.
 
     A kernel that cannot (before 5.19) holds the packet until the station has answered its solicitation.
     """
@@ -222,7 +222,7 @@ def test_r4436_dna_probe_to_the_former_access_point_ends_in_an_ack_at_once(cell:
 
 
 def neighbor_solicitation(mac: str, to: str) -> Packet:
-    """RFC 6059 section 5.5 asks for the router's link-local address, in a frame to the MAC that it had."""
+    """RFC 6059 asks for the router's link-local address, in a frame to the MAC that it had."""
     packet = IPv6(src=link_local(mac), dst="fe80::1", hlim=255) / ICMPv6ND_NS(tgt="fe80::1")
     return Ether(src=mac, dst=to) / packet / ICMPv6NDOptSrcLLAddr(lladdr=mac)
 
