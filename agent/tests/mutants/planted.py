@@ -31,6 +31,7 @@ ROUTES = ("core/test_routes.py", "core/test_routes_kernel.py")
 DIRECT = ("core/test_direct_routes.py", "core/test_next_hops.py", "core/test_direct_laws.py")
 SIM_ROUTES = ("sim/test_routing.py", "sim/test_checks_object.py")
 C_PEERS = ("core/test_c_peers.py",)
+FRAME_LIMIT = ("io/test_frame_limit.py",)
 FLOOD = ("wire/test_flood.py", "wire/test_robustness.py")
 
 BUGS = (
@@ -882,6 +883,31 @@ BUGS = (
         "        self._tokens -= amount\n",
         "",
         ("test_rate.py",),
+    ),
+    # -- stations that send without end
+    Bug(
+        "nobody-is-muted",
+        "every frame of a station is looked at, however many it sends: the others find no room in the queue",
+        "io/frame_limit.py",
+        "            return False\n        if len(self._full_at)",
+        "            return True\n        if len(self._full_at)",
+        FRAME_LIMIT,
+    ),
+    Bug(
+        "muted-for-ever",
+        "a station that has sent too much is never heard again",
+        "io/frame_limit.py",
+        "for source, until in self._until.items() if until > now}",
+        "for source, until in self._until.items()}",
+        FRAME_LIMIT,
+    ),
+    Bug(
+        "half-a-mac-is-muted",
+        "with one station those are muted whose MAC ends in the same way",
+        "io/bpf.py",
+        'Op(IF_EQUAL, int.from_bytes(mac[:2], "big"), then="drop", otherwise=otherwise)',
+        'Op(IF_EQUAL, int.from_bytes(mac[:2], "big"), then="drop", otherwise="drop")',
+        ("io/test_bpf.py",),
     ),
     # -- where packets go: the simulator knows
     Bug(
