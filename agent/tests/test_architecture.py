@@ -20,10 +20,12 @@ FLOORS = {
     "constants": 0,
     "config": 0,
     "config_values": 0,
+    "config_pools": 0,
     "config_file": 0,
     "config_checks": 0,
     "printable": 0,
     "rate": 0,
+    "spans": 0,
     "stored": 0,
     "wire": 1,
     "core": 2,
@@ -36,7 +38,7 @@ FLOORS = {
     "__main__": 4,
 }
 # wire, core and what they count with: no clock, no socket, no log, no chance of their own, nothing that waits.
-PURE = ("wire", "core", "rate", "stored")
+PURE = ("wire", "core", "rate", "spans", "stored")
 IMPURE = frozenset(
     "asyncio datetime logging os pyroute2 random select selectors socket subprocess threading time".split()
 )

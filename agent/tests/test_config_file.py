@@ -134,7 +134,7 @@ def test_a_message_cannot_write_to_the_terminal() -> None:
     assert found.startswith(r"ap.toml: node.\x1b[2J\x0a: unknown key")
 
 
-KNOWN = "babel, control, dhcp4, flood, interface, network, node, ra, routes"
+KNOWN = "babel, control, dhcp4, flood, interface, network, node, ra, reservation, routes"
 SECONDS = "write a whole number, 60 to 86400 seconds, without quotes"
 
 REPLACED = [

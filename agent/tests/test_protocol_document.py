@@ -27,7 +27,7 @@ NODES = tuple(NodeId(bytes.fromhex(f"020000fffe00000{number}")) for number in (1
 # What no other node can tell: how this implementation treats its own kernel, its own stations' frames, its own log.
 OWN_AFFAIRS = re.compile(
     "ADOPT_TIME|ANNOUNCE_AT|AVOIDED_MAX|DEMOTED_BLIND_TIME|DIRECT_|EVENT_QUEUE_MAX|MUTE|NODE_CORRECTION|RA_|"
-    "REINSTALL_|ROUTE_|SHORTAGE_|STATION_FRAMES_|VACANCIES_MAX"
+    "POOL_ALARM|REINSTALL_|ROUTE_|SHORTAGE_|STATION_FRAMES_|VACANCIES_MAX"
 )
 
 

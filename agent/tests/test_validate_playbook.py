@@ -30,6 +30,14 @@ BROKEN = {
         ("sroamd_country: DE", "sroamd_country: DE\n    sroamd_contry: DE"),
         "ap1, ap2, ap3 and 1 more: sroamd_contry is no variable of the role; did you mean sroamd_country?",
     ),
+    "reservation outside the pool": (
+        (
+            "sroamd_ssid: Example",
+            'sroamd_ssid: Example\n    sroamd_reservations: [{mac: "02:00:00:00:01:07", address: 198.51.100.7}]',
+        ),
+        "ap1: sroamd_reservations[1]: address 198.51.100.7 is outside sroamd_ipv4_prefix 192.0.2.0/24; "
+        "write one within it",
+    ),
     "undefined in a template": (
         ("sroamd_ssid: Example", 'sroamd_ssid: "{{ name_of_the_network }}"'),
         "'name_of_the_network' is undefined",

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from sroamd import constants
-from sroamd.addresses import NodeId
+from sroamd.addresses import Mac, NodeId
 
 IpNetwork = IPv4Network | IPv6Network
 IpAddress = IPv4Address | IPv6Address
+AddressRange = tuple[IPv4Address, IPv4Address]  # first and last
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +27,14 @@ class NodeConfig:
 
 @dataclass(frozen=True, slots=True)
 class NetworkConfig:
-    """What all nodes of the roaming domain have in common."""
+    """What all nodes of the roaming domain have in common. `pool_alarm`: percent of a pool; with less left, alarm."""
 
     ipv4_prefix: IPv4Network
     ipv6_prefix: IPv6Network
     ipv4_gateway: IPv4Address
     ipv6_gateway: IPv6Address
     nameservers: tuple[IpAddress, ...] = ()
+    pool_alarm: int = constants.POOL_ALARM
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +74,31 @@ class ControlConfig:
 
 @dataclass(frozen=True, slots=True)
 class Dhcp4Config:
-    """`netmask`: "host" gives each station a /32 and a route to the gateway (option 121), "prefix" the prefix's own."""
+    """`netmask`: "host" gives each station a /32 and a route to the gateway (option 121), "prefix" the prefix's own.
+
+    `ranges`: what is given out of the prefix, without what is in `exclude`; empty: all of it. `decline_time` in
+    seconds: what has been declined is given to nobody for so long.
+    """
 
     lease_time: int = constants.LEASE_LIFE
     netmask: str = "host"
+    decline_time: int = constants.DECLINE_LIFE
+    ranges: tuple[AddressRange, ...] = ()
     exclude: tuple[IPv4Network, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """What is kept for one station, by its MAC or by the identifier that its DHCP client sends (option 61).
+
+    A `prefix`, a /64, needs the `mac`: IPv6 knows no such identifier.
+    """
+
+    mac: Mac | None = None
+    client_id: bytes | None = None
+    address: IPv4Address | None = None
+    prefix: IPv6Network | None = None
+    hostname: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,3 +135,4 @@ class Config:
     ra: RaConfig = field(default_factory=RaConfig)
     babel: BabelConfig = field(default_factory=BabelConfig)
     routes: RoutesConfig = field(default_factory=RoutesConfig)
+    reservations: tuple[Reservation, ...] = ()

@@ -6,10 +6,11 @@ A section is None where something in it could not be read: then there is nothing
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from ipaddress import IPv4Network, collapse_addresses
+from ipaddress import IPv4Network
 from typing import Any
 
-from sroamd.config import BabelConfig, Dhcp4Config, FloodConfig, InterfaceConfig, NetworkConfig, NodeConfig, RaConfig
+from sroamd.config import BabelConfig, FloodConfig, InterfaceConfig, NetworkConfig, NodeConfig, RaConfig
+from sroamd.config_pools import check_pools, check_reservations
 
 Finding = tuple[str, str]  # where ("section.key") and "what is wrong; what would be right"
 Sections = Mapping[str, Any]
@@ -73,20 +74,6 @@ def _flood(sections: Sections, interfaces: Interfaces) -> Iterator[Finding]:
             yield "flood.allow", f"{allowed} would let in stations, who have {stations}; write the routers' prefix"
 
 
-def _exclude(sections: Sections, _: Interfaces) -> Iterator[Finding]:
-    dhcp4: Dhcp4Config | None = sections["dhcp4"]
-    network: NetworkConfig | None = sections["network"]
-    if dhcp4 is None or network is None:
-        return
-    outside = [excluded for excluded in dhcp4.exclude if not excluded.overlaps(network.ipv4_prefix)]
-    for excluded in outside:
-        where = f"{excluded} is outside network.ipv4_prefix {network.ipv4_prefix}"
-        yield "dhcp4.exclude", f"{where} and excludes nothing; leave it out"
-    merged = list(collapse_addresses(dhcp4.exclude))
-    if any(network.ipv4_prefix.subnet_of(excluded) for excluded in merged):
-        yield "dhcp4.exclude", f"leaves no address of {network.ipv4_prefix} to stations; exclude less"
-
-
 def _ra(sections: Sections, _: Interfaces) -> Iterator[Finding]:
     ra: RaConfig | None = sections["ra"]
     if ra is None:
@@ -114,4 +101,4 @@ def _babel(sections: Sections, interfaces: Interfaces) -> Iterator[Finding]:
             yield "babel.interfaces", f"{name} is a station interface; Babel is spoken on the backbone"
 
 
-CHECKS = (_network, _router_addresses, _flood, _exclude, _ra, _babel)
+CHECKS = (_network, _router_addresses, _flood, check_pools, check_reservations, _ra, _babel)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from sroamd import config_pools as pools
 from sroamd import config_values as values
 from sroamd.config import (
     BabelConfig,
@@ -23,6 +24,7 @@ from sroamd.config import (
     NetworkConfig,
     NodeConfig,
     RaConfig,
+    Reservation,
     RoutesConfig,
 )
 from sroamd.config_checks import CHECKS, Finding
@@ -49,6 +51,7 @@ _READERS: Mapping[type, Readers] = {
         "ipv4_gateway": values.ipv4,
         "ipv6_gateway": values.ipv6,
         "nameservers": values.many(values.any_address, "addresses"),
+        "pool_alarm": values.integer(0, 100, "percent"),
     },
     InterfaceConfig: {
         "name": values.interface_name,
@@ -65,6 +68,8 @@ _READERS: Mapping[type, Readers] = {
     Dhcp4Config: {
         "lease_time": values.integer(60, LEASE_LIFE_MAX, "seconds"),
         "netmask": values.choice("host", "prefix"),
+        "decline_time": values.integer(60, LEASE_LIFE_MAX, "seconds"),
+        "ranges": values.many(pools.ipv4_range, "ranges"),
         "exclude": values.many(values.ipv4_network, "prefixes"),
     },
     RaConfig: {
@@ -77,6 +82,7 @@ _READERS: Mapping[type, Readers] = {
     },
     BabelConfig: {"interfaces": values.many(values.interface_name, "interface names")},
     RoutesConfig: {"direct": values.boolean},
+    Reservation: pools.RESERVATION,
 }
 
 _SECTIONS: Mapping[str, type] = {
@@ -89,6 +95,8 @@ _SECTIONS: Mapping[str, type] = {
     "babel": BabelConfig,
     "routes": RoutesConfig,
 }
+
+_LISTS: Mapping[type, str] = {InterfaceConfig: "interface", Reservation: "reservation"}  # each in brackets of its own
 
 
 class ConfigError(Exception):
@@ -122,7 +130,8 @@ def parse(source: str, name: str) -> Config:
         section: _section(cls, section, document.get(section, {}), findings) for section, cls in _SECTIONS.items()
     }
     interfaces = _interfaces(document.get("interface", []), findings)
-    known = {*_SECTIONS, "interface"}
+    sections["reservations"] = _reservations(document.get("reservation", []), findings)
+    known = {*_SECTIONS, *_LISTS.values()}
     for section in document.keys() - known:
         what = "section" if isinstance(document[section], dict | list) else "key outside any section"
         findings.append((section, f"unknown {what}; {values.suggestion(section, known)}"))
@@ -136,7 +145,7 @@ def parse(source: str, name: str) -> Config:
 def _section(cls: type[C], where: str, table: object, findings: list[Finding]) -> C | None:
     """One section; None when something in it could not be read, so that no check is made on half of it."""
     if not isinstance(table, dict):
-        header = "[[interface]]" if cls is InterfaceConfig else f"[{where}]"
+        header = f"[[{_LISTS[cls]}]]" if cls in _LISTS else f"[{where}]"
         findings.append((where, f"is not a section; write {header} on a line of its own"))
         return None
     readers = _READERS[cls]
@@ -158,11 +167,8 @@ def _section(cls: type[C], where: str, table: object, findings: list[Finding]) -
 
 
 def _interfaces(tables: object, findings: list[Finding]) -> tuple[InterfaceConfig, ...]:
-    if not isinstance(tables, list):
-        findings.append(("interface", "is not a list of sections; write [[interface]], with two brackets"))
-        return ()
     found: list[InterfaceConfig] = []
-    for number, table in enumerate(tables, 1):
+    for number, table in enumerate(_list("interface", tables, findings), 1):
         name = table.get("name") if isinstance(table, dict) else None
         where = f"interface[{name if isinstance(name, str) and name else f'#{number}'}]"
         one = _section(InterfaceConfig, where, table, findings)
@@ -174,3 +180,15 @@ def _interfaces(tables: object, findings: list[Finding]) -> tuple[InterfaceConfi
         path = one.hostapd_socket or f"{HOSTAPD_DIRECTORY}/{one.name}"
         found.append(dataclasses.replace(one, hostapd_socket=path))
     return tuple(found)
+
+
+def _reservations(tables: object, findings: list[Finding]) -> tuple[Reservation | None, ...]:
+    listed = enumerate(_list("reservation", tables, findings), 1)
+    return tuple(_section(Reservation, f"reservation[#{number}]", table, findings) for number, table in listed)
+
+
+def _list(name: str, tables: object, findings: list[Finding]) -> list[object]:
+    if isinstance(tables, list):
+        return tables
+    findings.append((name, f"is not a list of sections; write [[{name}]], with two brackets"))
+    return []

@@ -53,14 +53,19 @@ SYNC_TIME = 2.0
 # less than 2^15 apart (core.seqno): (LEASE_LIFE_MAX + LEASE_HOLD) / 30 s = 23,040.
 LEASE_VERSIONS_BURST = 16
 LEASE_VERSION_INTERVAL = 30
-DECLINE_LIFE = 3600  # quarantine of a declined address
+DECLINE_LIFE = 1800  # quarantine of a declined address: as long as whoever uses it may have a lease from elsewhere
+# Declines of a station that are believed: so many at once, then one in that time. Longer than the quarantine: what one
+# station can keep from all others is bounded.
+DECLINES_MAX = 3
+DECLINE_INTERVAL = 3600
 # How a pool is searched. In a pool that is taken by half, 16 steps in a row meet a free place 65535 times of 65536.
 WALK_LONG = 16
 WALK_STEPS = (
     1024  # beyond, what is left is looked up: 1 ms, and with 299 of 300 nodes cut off 97 % find a place of ours
 )
 VACANCIES_MAX = 1 << 18  # places of a pool that are kept: more than DATABASE_MAX, so larger pools never run full
-SHORTAGE_SHARE = 10  # operators are warned when less than one in so many places is left
+LEAST_RECENT_OF = 16  # free places of a walk that were others' before, of which the longest unused is given
+POOL_ALARM = 10  # percent of a pool: operators are warned when less is left
 SHORTAGE_INTERVAL = 60.0  # between two warnings, and between two errors
 SQUATTED_TIME = 600.0  # given to nobody: a station without a lease of it uses the address
 # The same of what only its route shows. So long that its holder renews it meanwhile at least as often as we count the
@@ -73,6 +78,9 @@ SQUAT_INTERVAL = 900.0
 # Between a lease's loss to another station and what is done about it: the winner's association, which says whether it
 # is anywhere, may come after its lease. Longer than a repair of the database takes, short against a renewal.
 LOSS_DELAY = 1.0
+
+# Names of stations
+HOSTNAME_MAX = 63  # octets that are kept of one; a label has no more (RFC 1035 section 2.3.4)
 
 # Node data
 NODE_LIFE = 5400
@@ -107,6 +115,9 @@ RA_INTERVAL = 1200  # less than half of every lifetime below
 RA_ROUTER_LIFETIME = 3600  # RFC 7772 section 4: 45 to 90 minutes
 RA_PREFERRED_LIFETIME = 3600
 RA_VALID_LIFETIME = 7200  # RFC 4862 section 5.5.3 (e): less than two hours would not be honoured when shortened
+# A new prefix is leased for so much longer than it is advertised, so that a walk of its station floods no lease. Not
+# for more, since many stations come once, with a MAC of chance, and their prefixes are to be free again soon.
+PREFIX_MARGIN = 300
 RA_SOLICITED_INTERVAL = 3.0  # at most one solicited answer a station in this time, after the burst
 RA_SOLICITED_BURST = 3
 

@@ -51,7 +51,6 @@ FRAMING = (
         "a client identifier is opaque; leases are the MAC's, which is what hostapd proves",
         "4361 §6.1, §6.3; 2131 §4.2",
         "M",
-        "one client identifier from two MACs: no test",
     ),
     Row("r3442_121", "a /32 netmask comes with a route to the gateway first", "3442", "M"),
 )

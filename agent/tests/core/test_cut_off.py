@@ -135,10 +135,12 @@ def test_what_another_station_had_is_given_last_while_its_node_may_be_cut_off() 
     for number, each in enumerate(had):  # of several, for one station can have only so many
         hold(lab, 1, ipv4_lease_key(each), mac(1000 + number // 32), life=60)
     lab.wait(60 + constants.LEASE_GRACE)
-    assert first_of_walk(ALICE) in had
+    wish = first_of_walk(ALICE)
+    assert wish in had
     assert address(lab, 1, ALICE) not in had
+    assert address(lab, 1, ALICE, str(wish)) not in had
     set_reachable(lab, across(), True)
-    assert address(lab, 1, ALICE) == first_of_walk(ALICE)
+    assert address(lab, 1, ALICE, str(wish)) == wish
 
 
 def test_wish_is_granted_only_in_the_part_of_this_side() -> None:

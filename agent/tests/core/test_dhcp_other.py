@@ -61,7 +61,7 @@ def test_c06_three_declines_an_hour_are_believed(lab: Lab) -> None:
         lab.dhcp(1, decline(ALICE, offer.message.yiaddr))
     assert len(lab[1].node.database.leases_of(NO_MAC)) == 3
     assert counted(lab, "dhcp4.decline-limited") == 2
-    lab.wait(constants.DECLINE_LIFE - 1)
+    lab.wait(constants.DECLINE_INTERVAL - 1)
     lab.dhcp(1, decline(ALICE, lab.lease(1, ALICE)))
     assert counted(lab, "dhcp4.decline-limited") == 3
     lab.wait(1)

@@ -219,8 +219,9 @@ def test_prefix_of_another_is_never_given_and_free_after_expiry_and_grace() -> N
     hold(lab, first, BOB, life=60)
     lab.wait(60 + constants.LEASE_GRACE - 1)
     assert prefix_of(lab, ALICE) not in (first, None)
+    assert not lab[1].node.leases.is_free(ipv6_lease_key(first), ALICE, lab.now)
     lab.wait(1)
-    assert prefix_of(lab, ALICE) == first
+    assert lab[1].node.leases.is_free(ipv6_lease_key(first), ALICE, lab.now)
 
 
 def test_prefix_of_another_network_is_not_chosen_again() -> None:

@@ -36,7 +36,7 @@ EVERYWHERE = (
     "ipv4_prefix ipv6_prefix ipv4_gateway ipv6_gateway router_ipv4_prefix router_ipv6_prefix flood_port "
     "babel_host_routes"
 )
-ON_APS = "ssid security passphrase dhcp_netmask dhcp_lease_time dhcp_exclude nameservers"
+ON_APS = "ssid security passphrase dhcp_netmask dhcp_lease_time dhcp_ranges dhcp_exclude reservations nameservers"
 UNIQUE = "node_name router_ipv4 router_ipv6"
 
 
@@ -317,7 +317,9 @@ def check_numbers(variables: Variables, _: bool) -> Iterator[str]:
     ranges = {
         "sroamd_flood_port": (1, 65535),
         "sroamd_dhcp_lease_time": (60, 86400),
+        "sroamd_dhcp_decline_time": (60, 86400),
         "sroamd_mtu": (1280, 65535),
+        "sroamd_pool_alarm": (0, 100),
         "sroamd_keep_releases": (1, 100),
         "sroamd_health_timeout": (5, 600),
         "sroamd_babel_kernel_priority": (65, 65535),

@@ -50,6 +50,11 @@ def fleet() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def pools() -> ModuleType:
+    return _module(ROLE / "filter_plugins/sroamd_pools.py")
+
+
+@pytest.fixture(scope="session")
 def flood() -> ModuleType:
     return _module(ROLE / "filter_plugins/sroamd_flood.py")
 

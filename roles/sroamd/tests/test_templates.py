@@ -51,6 +51,30 @@ def test_the_agent_understands_its_configuration(render: Render) -> None:
     assert (config.dhcp4.lease_time, config.dhcp4.netmask, config.ra.mtu) == (1800, "host", 1500)
 
 
+def test_the_agent_understands_ranges_and_reservations(render: Render) -> None:
+    text = render(
+        "sroamd.toml.j2",
+        sroamd_dhcp_ranges=["192.0.2.10-192.0.2.99"],
+        sroamd_reservations=[
+            {
+                "mac": "02:00:00:00:01:07",
+                "address": "192.0.2.200",
+                "prefix": "2001:db8:44:7::/64",
+                "hostname": "printer",
+            },
+            {"client_id": "ff:00:01", "address": "192.0.2.201", "mac": None},
+        ],
+        sroamd_dhcp_decline_time=600,
+        sroamd_pool_alarm=25,
+    )
+    config = config_file.parse(text, "sroamd.toml")
+    assert config.dhcp4.ranges == ((IPv4Address("192.0.2.10"), IPv4Address("192.0.2.99")),)
+    assert (config.dhcp4.decline_time, config.network.pool_alarm) == (600, 25)
+    assert [one.address for one in config.reservations] == [IPv4Address("192.0.2.200"), IPv4Address("192.0.2.201")]
+    assert [one.hostname for one in config.reservations] == ["printer", None]
+    assert config.reservations[1].client_id == b"\xff\0\x01"
+
+
 @pytest.mark.parametrize("off", [False, "false"])
 def test_direct_routes_can_be_switched_off(render: Render, off: object) -> None:
     assert not config_file.parse(render("sroamd.toml.j2", sroamd_direct_routes=off), "sroamd.toml").routes.direct

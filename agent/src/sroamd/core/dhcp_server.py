@@ -18,7 +18,7 @@ from sroamd.core.database import Datum
 from sroamd.core.dhcp_options import reply_options
 from sroamd.core.effects import Level, SendDhcp
 from sroamd.core.events import DhcpReceived
-from sroamd.core.leases import Leases
+from sroamd.core.leases import Leases, address_of_key
 from sroamd.core.probes import Probes
 from sroamd.core.tickets import Tickets
 from sroamd.core.turn import State, Turn
@@ -28,7 +28,6 @@ from sroamd.wire.dhcpv4 import BOOTREPLY, PACKET_SIZE_MIN, DhcpMessage, MessageT
 UNSPECIFIED = IPv4Address(0)
 LIMITED_BROADCAST = IPv4Address("255.255.255.255")
 LEASE_LIFE_MIN = 60
-DECLINES_MAX = 3  # a station's declines that are believed at once; then one every DECLINE_LIFE
 
 
 class DhcpServer:
@@ -39,7 +38,7 @@ class DhcpServer:
         self._tickets = tickets
         self._contested: dict[Mac, DhcpReceived] = {}  # the last message of each station whose answer waits
         self._versions = Allowance(constants.LEASE_VERSIONS_BURST, constants.LEASE_VERSION_INTERVAL)
-        self._declines = Allowance(DECLINES_MAX, constants.DECLINE_LIFE)
+        self._declines = Allowance(constants.DECLINES_MAX, constants.DECLINE_INTERVAL)
         self.counters: Counter[str] = Counter()
 
     def received(self, turn: Turn, event: DhcpReceived) -> None:
@@ -79,16 +78,17 @@ class DhcpServer:
             self._contested[station] = event
             self._state.agenda.set(Job.OFFER, station, self._state.settled_at)
             return
-        address = self._leases.choose_address(station, event.message.requested_address, turn.now)
+        message = event.message
+        address = self._leases.choose_address(station, message.requested_address, turn.now, message.client_id)
         if address is None:
             self.counters["dhcp4.pool-exhausted"] += 1
             self._leases.report_exhaustion(turn, IPV4_LEASE, station)
             return
         key = ipv4_lease_key(address)
         if self._state.database.live(key, turn.now) is not None:
-            self._send(turn, event, MessageType.OFFER, address, self._life(event.message))
+            self._send(turn, event, MessageType.OFFER, address, self._life(message))
             return
-        self._offer(turn, event, address, had_it=address == event.message.requested_address)
+        self._offer(turn, event, address, had_it=address == message.requested_address)
 
     def _offer(self, turn: Turn, event: DhcpReceived, address: IPv4Address, *, had_it: bool) -> None:
         """Flood a choice that is new, and answer when there was time to contest it."""
@@ -142,11 +142,12 @@ class DhcpServer:
     def _decide(self, turn: Turn, event: DhcpReceived, address: IPv4Address, *, known: bool) -> None:
         """ACK, NAK or silence. `known`: the client says that it has our offer. Another node may have made it, so it is
         perhaps news to us, but must be what we would offer: else one station could take address after address."""
-        station = event.source
-        if not self._leases.in_pool(address):
-            self._refuse(turn, event, f"{address} is not in the pool {self._state.config.network.ipv4_prefix}")
-            return
+        station, client_id = event.source, event.message.client_id
         key = ipv4_lease_key(address)
+        why_not = self._why_not(event, key, turn.now)
+        if why_not is not None:
+            self._refuse(turn, event, why_not)
+            return
         datum = self._state.database.get(key)
         if station in self._contested:
             self._contested[station] = event  # what it asked before, it asks no more
@@ -159,7 +160,7 @@ class DhcpServer:
             self._refuse(turn, event, f"{address} belongs to {_holder(datum)}")
         elif turn.now < self._state.settled_at:  # the peers may know better in a moment
             self.counters["dhcp4.not-synchronised"] += 1
-        elif known and (offered := self._leases.choose_address(station, address, turn.now)) != address:
+        elif known and (offered := self._leases.choose_address(station, address, turn.now, client_id)) != address:
             self._refuse(turn, event, f"{address} was not offered to it, {offered} would be")
         elif known:
             self._offer(turn, event, address, had_it=True)
@@ -174,6 +175,18 @@ class DhcpServer:
         """Its address. What we have only offered is no record of the client that section 4.3.2 speaks of."""
         addresses = self._leases.addresses_of(station, now)
         return next((each for each in addresses if ipv4_lease_key(each) not in self._state.offers), None)
+
+    def _why_not(self, event: DhcpReceived, key: bytes, now: float) -> str | None:
+        """Why the station may not have it, whoever has it now: another part of the pool, a reservation."""
+        leases, station, client_id = self._leases, event.source, event.message.client_id
+        address = address_of_key(key)
+        if not leases.may_have(key, station, client_id):
+            if leases.reservations.is_kept_from(key, station, client_id):
+                return f"{address} is reserved for another"
+            return f"{address} is not in the pool {self._state.config.network.ipv4_prefix}"
+        if now >= self._state.settled_at and leases.is_superseded(key, station, now, client_id):
+            return f"{address} is not what is reserved for it"
+        return None
 
     def _renews_what_is_free(self, event: DhcpReceived, key: bytes, now: float) -> bool:
         """It uses the address, and whoever had that meanwhile does not. It would hear nothing, and have no route, until
@@ -197,6 +210,7 @@ class DhcpServer:
             life = min(life, remaining)
         else:
             return
+        self._release_former(turn, event, held.key)
         self._tickets.wait(turn, partial(self._stored, event, address, life))
 
     def _stored(self, event: DhcpReceived, address: IPv4Address, life: int, turn: Turn) -> None:
@@ -207,6 +221,15 @@ class DhcpServer:
             turn.note(Level.INFO, f"ACK {event.source}: {address} for {life} s")
         else:
             self._refuse(turn, event, f"{address} has just become another's")
+
+    def _release_former(self, turn: Turn, event: DhcpReceived, key: bytes) -> None:
+        """It has something else now than what it was told to leave: that is free."""
+        station, client_id = event.source, event.message.client_id
+        for datum in self._leases.of_station(station, IPV4_LEASE):
+            if datum.key == key or datum.expires_at <= turn.now:
+                continue
+            if not self._leases.may_keep(datum.key, station, turn.now, client_id):
+                self._leases.grant(turn, datum.key, station, 0)
 
     def _refuse(self, turn: Turn, event: DhcpReceived, why: str) -> None:
         turn.note(Level.INFO, f"NAK {event.source}: {why}")
@@ -221,7 +244,7 @@ class DhcpServer:
     # -- DECLINE, RELEASE, INFORM: sections 4.3.3 to 4.3.5
 
     def _decline(self, turn: Turn, event: DhcpReceived) -> None:
-        """The address is in use by somebody unknown: nobody gets it for DECLINE_LIFE."""
+        """The address is in use by somebody unknown: nobody gets it for `decline_time`."""
         station, address = event.source, event.message.requested_address
         datum = None if address is None else self._state.database.live(ipv4_lease_key(address), turn.now)
         if datum is None or datum.value != station or not self._is_for_us(event.message):
@@ -230,7 +253,7 @@ class DhcpServer:
             self.counters["dhcp4.decline-limited"] += 1
         else:
             self._state.offers.discard(datum.key)
-            self._leases.grant(turn, datum.key, NO_MAC, constants.DECLINE_LIFE)
+            self._leases.grant(turn, datum.key, NO_MAC, self._state.config.dhcp4.decline_time)
             turn.note(Level.WARNING, f"station {station} declined {address}: somebody else uses that address")
 
     def _release(self, turn: Turn, event: DhcpReceived) -> None:

@@ -1,22 +1,26 @@
 """Which address and which /64 a station gets. Every node that holds the same data chooses the same for a station.
 
-The first free place of the station's walk (core.pools) is the one. While other nodes are cut off, a place may be given
-out there at the same time, so what is a matter of taste otherwise is then ranked (`_rank`), and the two sides prefer
-different parts of the pool.
+What is reserved for the station, then what it has or had; else the first free place of its walk (core.pools) that has
+never been anybody's, or of the first few the one whose holder has been away longest (`_freshness`). While other nodes
+are cut off, a place may be given out there at the same time, so what is a matter of taste otherwise is then ranked
+(`_rank`), and the two sides prefer different parts of the pool.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address, IPv4Network, IPv6Network
 from itertools import islice
+from math import log2
 
 from sroamd import constants
 from sroamd.addresses import NO_MAC, Mac
+from sroamd.config_pools import addresses_of
 from sroamd.core.database import Datum
 from sroamd.core.effects import Level
 from sroamd.core.nodes import Nodes
 from sroamd.core.pools import Pool
+from sroamd.core.reservations import Reservations
 from sroamd.core.turn import State, Turn
 from sroamd.core.vacancies import Vacancies
 from sroamd.wire.datum import IPV4_LEASE, IPV6_LEASE, association_key, ipv4_lease_key, lease_prefix
@@ -28,11 +32,18 @@ class Leases:
         self._nodes = nodes
         self.config_changed()
 
-    def config_changed(self) -> None:
-        """What stations can have may be another pool, or another part of it, now."""
-        network = self._state.config.network
-        self._pools = {IPV4_LEASE: Pool.of(network.ipv4_prefix), IPV6_LEASE: Pool.of(network.ipv6_prefix)}
-        self._vacancies = {kind: Vacancies(pool) for kind, pool in self._pools.items()}
+    def config_changed(self, now: float = 0.0) -> None:
+        """What stations can have may be another pool, or another part of it, now; or leases have been loaded."""
+        config = self._state.config
+        self.reservations = Reservations(config.reservations)
+        reserved, data = self.reservations.by_key.keys(), self._state.database
+        ipv4 = Pool.of(config.network.ipv4_prefix, config.dhcp4.ranges)
+        ipv6 = Pool.of(config.network.ipv6_prefix)
+        addresses = addresses_of(config.network, config.dhcp4)
+        self.vacancies = {
+            IPV4_LEASE: Vacancies(ipv4, addresses, reserved, data, now),
+            IPV6_LEASE: Vacancies(ipv6, ipv6.numbers, reserved, data, now),
+        }
 
     # -- what a station has
 
@@ -56,27 +67,33 @@ class Leases:
 
     # -- what a station may have
 
-    def in_pool(self, address: IPv4Address) -> bool:
-        """Whether stations can have it: neither network, broadcast nor gateway address, nor excluded."""
-        network = self._state.config.network.ipv4_prefix
-        return (
-            address in network
-            and address not in (network.network_address, network.broadcast_address)
-            and address != self._state.config.network.ipv4_gateway
-            and not any(address in excluded for excluded in self._state.config.dhcp4.exclude)
-        )
+    def may_have(self, key: bytes, station: Mac, client_id: bytes | None = None) -> bool:
+        """Whether it is in the pool and reserved for nobody, or reserved for this station."""
+        return self.vacancies[key[0]].is_usable(key) or self.reservations.key_for(key[0], station, client_id) == key
+
+    def may_keep(self, key: bytes, station: Mac, now: float, client_id: bytes | None = None) -> bool:
+        """Whether nothing but its end can take it from the station: it may have it, and nothing else is kept for it."""
+        return self.may_have(key, station, client_id) and not self.is_superseded(key, station, now, client_id)
+
+    def is_superseded(self, key: bytes, station: Mac, now: float, client_id: bytes | None = None) -> bool:
+        """Whether the station should have something else now: what is reserved for it is free."""
+        own = self.reservations.key_for(key[0], station, client_id)
+        return own is not None and own != key and self.is_free(own, station, now)
 
     def is_free(self, key: bytes, station: Mac, now: float) -> bool:
         """Whether the station may have it: unknown, its own, or expired, past its grace, and its holder not here.
 
-        A holder that is associated anywhere keeps an expired address, since it may well still be using it.
+        A holder that is associated anywhere keeps an expired address, since it may well still be using it; unless it
+        is reserved, for then that holder has been refused its renewal.
         """
         datum = self._state.database.get(key)
         if datum is None or datum.value == station:
             return True
         if datum.expires_at + constants.LEASE_GRACE > now:
             return False
-        return datum.value == NO_MAC or not self.is_associated(Mac(datum.value), now)
+        if datum.value == NO_MAC or key in self.reservations.by_key:
+            return True
+        return not self.is_associated(Mac(datum.value), now)
 
     def is_certainly_free(self, key: bytes, station: Mac, now: float) -> bool:
         """As far as is known, and no node that is cut off may have given it to another."""
@@ -89,29 +106,30 @@ class Leases:
 
     # -- the choice
 
-    def choose_address(self, station: Mac, requested: IPv4Address | None, now: float) -> IPv4Address | None:
-        """The address for the station, RFC 2131 section 4.3.1: its own, its former, the one it asks for, a free one."""
-        for held in self._own(station, IPV4_LEASE, now):
-            addresses = [address for datum in held if self.in_pool(address := address_of_key(datum.key))]
-            if addresses:
-                return requested if requested in addresses else addresses[0]
-        if requested is not None and self.in_pool(requested):
-            key = ipv4_lease_key(requested)
-            if self.is_certainly_free(key, station, now):
-                return requested
-        found = self._first_free(IPV4_LEASE, station, now)
+    def choose_address(
+        self, station: Mac, requested: IPv4Address | None, now: float, client_id: bytes | None = None
+    ) -> IPv4Address | None:
+        """The address for the station, RFC 2131 section 4.3.1: what is reserved for it, its own, its former, the one it
+        asks for, a free one."""
+        wish = None if requested is None else ipv4_lease_key(requested)
+        found = self._choose(IPV4_LEASE, station, wish, now, client_id)
         return None if found is None else address_of_key(found)
 
     def choose_prefix(self, station: Mac, now: float) -> IPv6Network | None:
-        for held in self._own(station, IPV6_LEASE, now):
-            prefixes = [prefix for datum in held if self.is_ours(prefix := prefix_of_key(datum.key))]
-            if prefixes:
-                return prefixes[0]
-        found = self._first_free(IPV6_LEASE, station, now)
+        found = self._choose(IPV6_LEASE, station, None, now, None)
         return None if found is None else prefix_of_key(found)
 
-    def is_ours(self, prefix: IPv6Network) -> bool:
-        return prefix.subnet_of(self._state.config.network.ipv6_prefix)
+    def _choose(self, kind: int, station: Mac, wish: bytes | None, now: float, client_id: bytes | None) -> bytes | None:
+        reserved = self.reservations.key_for(kind, station, client_id)
+        if reserved is not None and self.is_free(reserved, station, now):
+            return reserved
+        for held in self._own(station, kind, now):
+            keys = [datum.key for datum in held if self.may_have(datum.key, station, client_id)]
+            if keys:
+                return wish if wish in keys else keys[0]
+        if wish is not None and self.may_have(wish, station, client_id) and self.is_certainly_free(wish, station, now):
+            return wish
+        return self._first_free(kind, station, now)
 
     def grant(self, turn: Turn, key: bytes, station: Mac, life: float, *, store: bool = True) -> None:
         turn.publish(key, bytes(station), life, store=store)
@@ -120,29 +138,36 @@ class Leases:
 
     def follow(self, keys: Iterable[bytes], now: float) -> None:
         """These leases have changed."""
-        for vacancies in self._vacancies.values():
-            if vacancies.known:
-                for key in keys:
-                    vacancies.follow(key, self._state.database.live(key, now) is not None)
+        for key in keys:
+            self.vacancies[key[0]].follow(key, living=self._state.database.live(key, now) is not None)
+
+    def short_pools(self) -> Iterator[tuple[IPv4Network | IPv6Network, Vacancies]]:
+        """Those of which less than `pool_alarm` percent is left."""
+        alarm = self._state.config.network.pool_alarm
+        for vacancies in self.vacancies.values():
+            if vacancies.left * 100 < vacancies.size * alarm:
+                yield vacancies.pool.network, vacancies
 
     def report_shortage(self, turn: Turn, kind: int) -> None:
         """Say that the pool runs short, at most once a minute."""
-        vacancies, network = self._vacancies[kind], self._pools[kind].network
-        if vacancies.short and vacancies.may_say(Level.WARNING, turn.now):
-            turn.note(Level.WARNING, f"the pool {network} is nearly exhausted: {len(vacancies.places)} are left")
+        for network, vacancies in self.short_pools():
+            if vacancies.pool.kind == kind and vacancies.may_say(Level.WARNING, turn.now):
+                what = f"{vacancies.left} of {vacancies.size} are left"
+                turn.note(Level.WARNING, f"the pool {network} is nearly exhausted: {what}")
 
     def report_exhaustion(self, turn: Turn, kind: int, station: Mac) -> None:
         """Say that nothing was left for the station, at most once a minute."""
-        if self._vacancies[kind].may_say(Level.ERROR, turn.now):
-            network = self._pools[kind].network
+        vacancies = self.vacancies[kind]
+        if vacancies.may_say(Level.ERROR, turn.now):
+            network = vacancies.pool.network
             turn.note(Level.ERROR, f"nothing left for station {station}: the pool {network} is exhausted")
 
     # -- steps
 
     def is_first_choice(self, key: bytes, station: Mac) -> bool:
         """Whether every node that knows nothing would give it just this."""
-        pool = self._pools[key[0]]
-        return pool.key(pool.walk(station).start) == key
+        pool = self.vacancies[key[0]].pool
+        return key in (pool.key(pool.walk(station).start), self.reservations.key_for(key[0], station))
 
     def _own(self, station: Mac, kind: int, now: float) -> tuple[list[Datum], ...]:
         """Its leases; then also what is only offered to it, perhaps where it was for a moment; then all that it had."""
@@ -152,48 +177,50 @@ class Leases:
 
     def _first_free(self, kind: int, station: Mac, now: float) -> bytes | None:
         """Of the first WALK_STEPS places the best free one; in a pool that is fuller than that, the best of all."""
-        pool, vacancies = self._pools[kind], self._vacancies[kind]
+        vacancies = self.vacancies[kind]
+        pool = vacancies.pool
         walk = pool.walk(station)
         if not vacancies.few:
-            found = self._best(islice(walk, constants.WALK_STEPS), pool, station, now)
+            keys = (pool.key(place) for place in islice(walk, constants.WALK_STEPS))
+            found = self._best(keys, vacancies, station, now)
             if found is not None:
                 return found
-        return self._best(sorted(vacancies.places, key=walk.number_of), pool, station, now)
+        places = sorted(
+            (place for key in vacancies.vacant if (place := pool.place(key)) is not None), key=walk.number_of
+        )
+        return self._best(map(pool.key, places), vacancies, station, now)
 
-    def _best(self, places: Iterable[int], pool: Pool, station: Mac, now: float) -> bytes | None:
-        """The first of those that are free and of the lowest rank."""
-        best: tuple[int, bytes] | None = None
-        for number, place in enumerate(places):
-            if number == min(constants.WALK_LONG, pool.size // 2):
-                self._find_vacancies(pool.kind, now)
-            key = pool.key(place)
-            if not self.is_free(key, station, now) or not self._is_usable(key):
+    def _best(self, keys: Iterable[bytes | None], vacancies: Vacancies, station: Mac, now: float) -> bytes | None:
+        """Of those that are free the one of the lowest rank, of these the least recently used, of these the first.
+
+        What never was anybody's is as good as any; and of what was, a few are looked at, since a new station shall not
+        cost a look at all that is remembered, and two shall not choose the same at two nodes at one time.
+        """
+        best: tuple[int, int] | None = None
+        chosen, looks = None, 0
+        for number, key in enumerate(keys):
+            if chosen is None and number == min(constants.WALK_LONG, vacancies.pool.size // 2):
+                vacancies.find()
+            if key is None or not vacancies.is_usable(key) or not self.is_free(key, station, now):
                 continue
-            rank = self._rank(key, station)
-            if not rank:
-                return key
-            if best is None or rank < best[0]:
-                best = rank, key
-        return None if best is None else best[1]
+            merit = self._rank(key, station), self._freshness(key, station, now)
+            if best is None or merit < best:
+                best, chosen = merit, key
+            looks += not best[0]
+            if best == (0, 0) or looks >= constants.LEAST_RECENT_OF:
+                break
+        return chosen
 
-    def _is_usable(self, key: bytes) -> bool:
-        return key[0] == IPV6_LEASE or self.in_pool(address_of_key(key))
-
-    def _find_vacancies(self, kind: int, now: float) -> None:
-        """A walk has become long, as happens in a pool with little room."""
-        vacancies = self._vacancies[kind]
-        if vacancies.known or not vacancies.possible:
-            return
-        pool = self._pools[kind]
-        config = self._state.config
-        reserved: set[int] = set()
-        if kind == IPV4_LEASE:
-            network = config.network.ipv4_prefix
-            ours = (network.network_address, network.broadcast_address, config.network.ipv4_gateway)
-            for each in (*map(IPv4Network, ours), *config.dhcp4.exclude):
-                first, last = int(each.network_address) - pool.first, int(each.broadcast_address) - pool.first
-                reserved.update(range(max(0, first), min(pool.size, last + 1)))
-        vacancies.find(self._state.database, reserved, now)
+    def _freshness(self, key: bytes, station: Mac, now: float) -> int:
+        """0: never anybody else's. More, the later it was; in steps of a fifth of the time since then, so that nodes
+        judge alike whose copies of a lease have ended some seconds apart.
+        """
+        datum = self._state.database.get(key)
+        if datum is None or datum.value == station:
+            return 0
+        if datum.value == NO_MAC:  # offered and not taken, or declined long ago
+            return 1
+        return 2 + max(0, int(4 * log2(constants.C_FLOOR_HOLD / max(1.0, now - datum.expires_at))))
 
     def _rank(self, key: bytes, station: Mac) -> int:
         """0: as good as any. More, the likelier that a node that is cut off has given it to another station.

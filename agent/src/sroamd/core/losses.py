@@ -76,6 +76,7 @@ class Losses:
             return
         what = str(lease_prefix(key).network_address)
         may_have_it = held.value != NO_MAC and not self._state.database.has_many_leases(station)
+        may_have_it = may_have_it and not self._leases.reservations.is_kept_from(key, station)
         if may_have_it and self._is_unfounded(held, turn.now):
             turn.note(Level.INFO, f"station {station} keeps {what}: {Mac(held.value)} is nowhere, or its lease is over")
             self._leases.grant(turn, key, station, old.expires_at - turn.now)

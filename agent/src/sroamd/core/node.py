@@ -169,7 +169,7 @@ class Node:
             case events.ConfigReloaded(config):
                 self.state.config = config
                 self.associations.interfaces_changed(turn)
-                self.leases.config_changed()
+                self.leases.config_changed(turn.now)
                 self.own_record.publish(turn)
             case events.StopRequested():
                 if self.state.config.node.flush_on_exit:
@@ -200,6 +200,7 @@ class Node:
             datum = self.database.restore(stored, turn.now)
             if datum is not None:
                 self.state.agenda.set_earlier(Job.EXPIRE, datum.key, datum.expires_at)
+        self.leases.config_changed(turn.now)
         self.own_record.publish(turn)
 
     def _stored(self, turn: Turn, ticket: int, durable: bool) -> None:

@@ -1,8 +1,9 @@
 """The places of a pool, and the order in which each station tries them.
 
-A pool of 2^k places holds addresses (each a /32) or prefixes (each a /64). The walk of a station is decided by pool and
-MAC alone: place number i is (start + i * step) mod 2^k, where start and step come from SHA-256(pool, MAC) and step is
-odd, so that the walk meets every place once. Nodes that see the same data so choose the same place for one station.
+A pool holds addresses (each a /32) or prefixes (each a /64), in ascending order, and 2^k places for them, the fewest
+that suffice. The walk of a station is decided by network, number of places and MAC alone: place number i is
+(start + i * step) mod 2^k, where start and step come from SHA-256(network, MAC) and step is odd, so that the walk meets
+every place once. Nodes that see the same data so choose the same place for one station.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from hashlib import sha256
 from ipaddress import IPv4Network, IPv6Network
 
 from sroamd.addresses import Mac
+from sroamd.config import AddressRange
+from sroamd.spans import Spans
 from sroamd.wire.datum import IPV4_LEASE, IPV6_LEASE
 
 STATION_PREFIX_LENGTH = 64
@@ -36,21 +39,24 @@ class Walk:
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """`first` is the number of its first place among all /32 or all /64, `octets` the length of such a number."""
+    """`numbers` are those of its members among all /32 or all /64, `octets` the length of such a number in a key."""
 
     network: IPv4Network | IPv6Network
     kind: int
     size: int
-    first: int
+    numbers: Spans
     octets: int
 
     @classmethod
-    def of(cls, network: IPv4Network | IPv6Network) -> Pool:
-        """The addresses of an IPv4 network, or the /64s of an IPv6 network, which must not be smaller than one."""
+    def of(cls, network: IPv4Network | IPv6Network, ranges: tuple[AddressRange, ...] = ()) -> Pool:
+        """The addresses of an IPv4 network, or those in `ranges` of it; or the /64s of an IPv6 network, which must not
+        be smaller than one."""
         if isinstance(network, IPv4Network):
-            return cls(network, IPV4_LEASE, network.num_addresses, int(network.network_address), 4)
-        size = 1 << (STATION_PREFIX_LENGTH - network.prefixlen)
-        return cls(network, IPV6_LEASE, size, int(network.network_address) >> 64, 8)
+            spans = ranges or ((network[0], network[-1]),)
+            numbers = Spans((int(first), int(last)) for first, last in spans)
+            return cls(network, IPV4_LEASE, _power_of_two(numbers.size), numbers, 4)
+        first, size = int(network.network_address) >> 64, 1 << (STATION_PREFIX_LENGTH - network.prefixlen)
+        return cls(network, IPV6_LEASE, size, Spans([(first, first + size - 1)]), 8)
 
     def walk(self, station: Mac) -> Walk:
         network = self.network
@@ -58,11 +64,18 @@ class Pool:
         start, step = int.from_bytes(digest[:8], "big") % self.size, int.from_bytes(digest[8:16], "big") | 1
         return Walk(self.size, start, step)
 
-    def key(self, place: int) -> bytes:
-        """The database's key for the lease of this place."""
-        return bytes((self.kind,)) + (self.first + place).to_bytes(self.octets, "big")
+    def key(self, place: int) -> bytes | None:
+        """The database's key for the lease of this place; None where it is one too many."""
+        return self.key_of(self.numbers.at(place)) if place < self.numbers.size else None
+
+    def key_of(self, number: int) -> bytes:
+        return bytes((self.kind,)) + number.to_bytes(self.octets, "big")
 
     def place(self, key: bytes) -> int | None:
         """The inverse of `key`; None where the key is none of this pool's."""
-        place = int.from_bytes(key[1:], "big") - self.first
-        return place if key[0] == self.kind and 0 <= place < self.size else None
+        return self.numbers.index(int.from_bytes(key[1:], "big")) if key[0] == self.kind else None
+
+
+def _power_of_two(number: int) -> int:
+    """The smallest that is not less."""
+    return 1 << max(0, number - 1).bit_length()

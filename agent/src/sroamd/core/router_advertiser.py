@@ -91,7 +91,7 @@ class RouterAdvertiser:
         """Written before the station hears of it. It may have been an offer that a roam interrupted."""
         self._state.offers.discard(key)
         self._leases.report_shortage(turn, IPV6_LEASE)
-        self._leases.grant(turn, key, station, self._life)
+        self._leases.grant(turn, key, station, min(self._valid + constants.PREFIX_MARGIN, constants.LEASE_LIFE_MAX))
         self._unwritten.add(station)
         self._tickets.wait(turn, partial(self._stored, station))
 
@@ -122,7 +122,7 @@ class RouterAdvertiser:
         ):  # only offered where the station was, perhaps
             self._lease(turn, key, station)
         else:
-            if held.expires_at < turn.now + self._state.config.ra.valid_lifetime:
+            if held.expires_at < turn.now + self._valid:
                 self._leases.grant(turn, key, station, self._life)
             self._send(turn, station, prefix)
 
@@ -142,9 +142,18 @@ class RouterAdvertiser:
         return not (self._peering.peers or flood.peers or flood.listen is not None)
 
     @property
+    def _valid(self) -> int:
+        return self._state.config.ra.valid_lifetime
+
+    @property
     def _life(self) -> int:
-        """Of the lease: long enough that most advertisements need not renew it, so that a roam floods no lease."""
-        return min(2 * self._state.config.ra.valid_lifetime, constants.LEASE_LIFE_MAX)
+        """Of a lease that goes on: so long that most advertisements need not renew it, and most roams flood no lease.
+
+        A new one has less: many stations come once, with a MAC of chance, and theirs are free again as soon as what
+        they were told is over (RFC 8273 section 5).
+        """
+        longest = int(self._state.config.ra.interval * (1 + INTERVAL_SPREAD))
+        return min(self._valid + 2 * longest, constants.LEASE_LIFE_MAX)
 
     def _send(self, turn: Turn, station: Mac, prefix: IPv6Network) -> None:
         interface = self._state.present.get(station)
@@ -153,18 +162,33 @@ class RouterAdvertiser:
         self.counters["ra.sent"] += 1
         turn.said.append(
             SendRouterAdvertisement(
-                interface, station, self._state.config.network.ipv6_gateway, self._content(interface, station, prefix)
+                interface,
+                station,
+                self._state.config.network.ipv6_gateway,
+                self._content(turn, interface, station, prefix),
             )
         )
 
-    def _content(self, interface: str, station: Mac, prefix: IPv6Network) -> RouterAdvertisement:
+    def _former(self, turn: Turn, station: Mac, prefix: IPv6Network) -> dict[IPv6Network, int]:
+        """What it was told and is to leave, and how long that is valid yet: lost to another station, or still its own
+        but no longer what it may have (another pool, a reservation).
+        """
+        former = {each: self._valid for each in self._lost.get(station, ()) if each != prefix}  # it may have come back
+        for datum in self._leases.of_station(station, IPV6_LEASE):
+            each = prefix_of_key(datum.key)
+            is_told = each != prefix and datum.expires_at > turn.now and len(former) < LOST_MAX
+            if is_told and not self._leases.may_keep(datum.key, station, turn.now):
+                former[each] = datum.remaining(turn.now)
+        return former
+
+    def _content(self, turn: Turn, interface: str, station: Mac, prefix: IPv6Network) -> RouterAdvertisement:
         """The same on all nodes for one station, but for the link-layer address (RFC 4861 section 6.2.7)."""
         ra, network = self._state.config.ra, self._state.config.network
         information = PrefixInformation(
             prefix, on_link=False, autonomous=True, valid=ra.valid_lifetime, preferred=ra.preferred_lifetime
         )
-        lost = (each for each in self._lost.get(station, ()) if each != prefix)  # it may have come back
-        deprecated = (replace(information, prefix=each, preferred=0) for each in lost)
+        former = self._former(turn, station, prefix)
+        deprecated = (replace(information, prefix=each, preferred=0, valid=valid) for each, valid in former.items())
         return RouterAdvertisement(
             hop_limit=HOP_LIMIT,
             managed=False,

@@ -78,7 +78,7 @@ def data_of(population: Population) -> list[Update]:
         data.append(Update(0, ASSOCIATION_LIFE, association_key(mac_of(number)), owner))
     for number in range(population.movers):
         for pool in (Pool.of(POOL), Pool.of(POOL6)):
-            data.append(Update(1, LEASE_LIFE_MAX, pool.key(number + 2), bytes(mac_of(number))))
+            data.append(Update(1, LEASE_LIFE_MAX, pool.key_of(pool.numbers.at(number + 2)), bytes(mac_of(number))))
     return data
 
 
