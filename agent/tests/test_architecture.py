@@ -23,6 +23,7 @@ FLOORS = {
     "config_pools": 0,
     "config_file": 0,
     "config_checks": 0,
+    "config_options": 0,
     "printable": 0,
     "rate": 0,
     "spans": 0,

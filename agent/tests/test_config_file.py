@@ -8,7 +8,18 @@ from pathlib import Path
 import pytest
 
 from sroamd.addresses import NodeId
-from sroamd.config import Config, Dhcp4Config, FloodConfig, InterfaceConfig, NetworkConfig, NodeConfig, RaConfig
+from sroamd.config import (
+    Config,
+    Dhcp4Config,
+    DhcpOption,
+    FloodConfig,
+    InterfaceConfig,
+    Ipv4Route,
+    Ipv6Route,
+    NetworkConfig,
+    NodeConfig,
+    RaConfig,
+)
 from sroamd.config_file import ConfigError, load, parse
 
 NETWORK = """
@@ -35,6 +46,12 @@ ipv6_prefix = "2001:db8:44::/48"
 ipv4_gateway = "192.0.2.1"
 ipv6_gateway = "fe80::1"
 nameservers = ["192.0.2.53", "2001:db8::53"]
+domain = "Example.org."
+search = ["example.org", "lab.example.org"]
+ntp_servers = ["192.0.2.123", "2001:db8::123"]
+captive_portal = "https://portal.example.org/api"
+former_ipv6_prefixes = ["2001:db8:33::/48"]
+mtu = 1400
 [[interface]]
 name = "wlan0"
 [[interface]]
@@ -51,12 +68,28 @@ socket = "/run/sroamd/ap1.sock"
 lease_time = 600
 netmask = "prefix"
 exclude = ["192.0.2.2", "192.0.2.64/28"]
+renew_at = 0.4
+rebind_at = 0.8
+rapid_commit = true
+ipv6_only = 1800
+auto_configure = false
+routes = [{ prefix = "10.0.0.0/8" }, { prefix = "198.51.100.0/24", via = "192.0.2.9" }]
+options = [
+  { code = 66, text = "boot.example.org", always = true },
+  { code = 43, hex = "01:04 c0000205" },
+  { code = 150, addresses = ["192.0.2.5", "192.0.2.6"] },
+  { code = 2, u32 = 3600 },
+  { code = 13, u16 = 513 },
+  { code = 19, u8 = 1 },
+]
 [ra]
 interval = 600
 router_lifetime = 1800
 preferred_lifetime = 1900
 valid_lifetime = 7200
-mtu = 1400
+nat64_prefix = "64:ff9b::/96"
+routes = [{ prefix = "2001:db8:1::/48", preference = "high" }, { prefix = "::/0" }]
+withdraw = true
 [babel]
 interfaces = ["bb0", "bb1"]
 """
@@ -84,6 +117,12 @@ def test_every_key_is_read() -> None:
         ipv4_gateway=IPv4Address("192.0.2.1"),
         ipv6_gateway=IPv6Address("fe80::1"),
         nameservers=(IPv4Address("192.0.2.53"), IPv6Address("2001:db8::53")),
+        domain="example.org",
+        search=("example.org", "lab.example.org"),
+        ntp_servers=(IPv4Address("192.0.2.123"), IPv6Address("2001:db8::123")),
+        captive_portal="https://portal.example.org/api",
+        former_ipv6_prefixes=(IPv6Network("2001:db8:33::/48"),),
+        mtu=1400,
     )
     assert config.interfaces == (
         InterfaceConfig(name="wlan0", stations="hostapd", hostapd_socket="/run/hostapd/wlan0"),
@@ -96,9 +135,36 @@ def test_every_key_is_read() -> None:
     )
     assert config.control.socket == "/run/sroamd/ap1.sock"
     assert config.dhcp4 == Dhcp4Config(
-        lease_time=600, netmask="prefix", exclude=(IPv4Network("192.0.2.2/32"), IPv4Network("192.0.2.64/28"))
+        lease_time=600,
+        netmask="prefix",
+        exclude=(IPv4Network("192.0.2.2/32"), IPv4Network("192.0.2.64/28")),
+        renew_at=0.4,
+        rebind_at=0.8,
+        rapid_commit=True,
+        ipv6_only=1800,
+        auto_configure=False,
+        routes=(
+            Ipv4Route(IPv4Network("10.0.0.0/8")),
+            Ipv4Route(IPv4Network("198.51.100.0/24"), IPv4Address("192.0.2.9")),
+        ),
+        options=(
+            DhcpOption(66, b"boot.example.org", always=True),
+            DhcpOption(43, bytes((1, 4, 192, 0, 2, 5))),
+            DhcpOption(150, bytes((192, 0, 2, 5, 192, 0, 2, 6))),
+            DhcpOption(2, bytes((0, 0, 14, 16))),
+            DhcpOption(13, b"\2\1"),
+            DhcpOption(19, b"\1"),
+        ),
     )
-    assert config.ra == RaConfig(600, 1800, 1900, 7200, 1400)
+    assert config.ra == RaConfig(
+        interval=600,
+        router_lifetime=1800,
+        preferred_lifetime=1900,
+        valid_lifetime=7200,
+        nat64_prefix=IPv6Network("64:ff9b::/96"),
+        routes=(Ipv6Route(IPv6Network("2001:db8:1::/48"), "high"), Ipv6Route(IPv6Network("::/0"))),
+        withdraw=True,
+    )
     assert config.babel.interfaces == ("bb0", "bb1")
 
 
@@ -341,14 +407,128 @@ REPLACED = [
         "valid_lifetime = 1500",
         "ra.preferred_lifetime: is longer than valid_lifetime; write 1500 or less",
     ),
-    ("mtu = 1400", "mtu = 1279", "ra.mtu: 1279 is out of range; write 1280 to 65535 octets"),
+    ("mtu = 1400", "mtu = 1279", "network.mtu: 1279 is out of range; write 1280 to 65535 octets"),
+    (
+        '"Example.org."',
+        '"-x.org"',
+        'network.domain: "-x.org" is not a domain; write one like "example.org" (other letters in their xn-- form)',
+    ),
+    (
+        '["example.org", "lab.example.org"]',
+        str(["a" * 60 + f".{n}.example" for n in range(4)]).replace("'", '"'),
+        "network.search: takes 288 octets, more than the 255 of option 119; write fewer domains",
+    ),
+    (
+        '"https://portal.example.org/api"',
+        '"http://portal.example.org/"',
+        'network.captive_portal: "http://portal.example.org/" is not the URL of a portal\'s API; write one that starts '
+        'with https://, or "urn:ietf:params:capport:unrestricted"',
+    ),
+    (
+        '"https://portal.example.org/api"',
+        '"https://' + "p" * 250 + '"',
+        "network.captive_portal: is 258 octets long; write at most 255",
+    ),
+    (
+        '"2001:db8:33::/48"',
+        '"2001:db8:44:100::/56"',
+        "network.former_ipv6_prefixes: 2001:db8:44:100::/56 overlaps ipv6_prefix 2001:db8:44::/48; "
+        "leave out what is in use",
+    ),
+    (
+        '"192.0.2.123", "2001:db8::123"',
+        ", ".join(f'"192.0.2.{n}"' for n in range(1, 18)),
+        "network.ntp_servers: has 17 addresses; write 16 or fewer",
+    ),
+    (
+        "renew_at = 0.4",
+        'renew_at = "half"',
+        "dhcp4.renew_at: is a string; write a fraction of lease_time like 0.5, without quotes",
+    ),
+    (
+        "renew_at = 0.4",
+        "renew_at = 1",
+        "dhcp4.renew_at: 1 is out of range; write 0.1 to 0.95, a fraction of lease_time",
+    ),
+    (
+        "rebind_at = 0.8",
+        "rebind_at = 0.43",
+        "dhcp4.rebind_at: 0.43 is not later than renew_at (0.4) by 0.04 of the lease; "
+        "write renew_at = 0.5 and rebind_at = 0.875",
+    ),
+    ("ipv6_only = 1800", "ipv6_only = 299", "dhcp4.ipv6_only: 299 is out of range; write 300 to 4294967295 seconds"),
+    (
+        'via = "192.0.2.9"',
+        'via = "192.0.3.9"',
+        "dhcp4.routes: 192.0.3.9 is outside network.ipv4_prefix 192.0.2.0/24; leave via out, or write one inside",
+    ),
+    (
+        'netmask = "prefix"',
+        'netmask = "host"',
+        'dhcp4.routes: 192.0.2.9 is not reached with netmask "host" but by way of 192.0.2.1; leave via out',
+    ),
+    (
+        'prefix = "10.0.0.0/8"',
+        'prefix = "0.0.0.0/0"',
+        "dhcp4.routes: item 1: 0.0.0.0/0 is the gateway's anyway; leave it out",
+    ),
+    (
+        '{ prefix = "10.0.0.0/8" }',
+        '"10.0.0.0/8"',
+        'dhcp4.routes: item 1: is a string; write a table like { prefix = "10.0.0.0/8" }',
+    ),
+    (
+        '{ prefix = "10.0.0.0/8" }',
+        '{ via = "192.0.2.9" }',
+        'dhcp4.routes: item 1: prefix is missing; write a table like { prefix = "10.0.0.0/8" }',
+    ),
+    (
+        'prefix = "10.0.0.0/8"',
+        'prefix = "10.0.0.0/8", metric = 3',
+        "dhcp4.routes: item 1: unknown key metric; known are prefix, via",
+    ),
+    (
+        'prefix = "10.0.0.0/8"',
+        'prefix = "10.0.0.0/8", via = "x"',
+        'dhcp4.routes: item 1: via: "x" is not an IPv4 address; write one like "192.0.2.1"',
+    ),
+    ("code = 66", "code = 6", "dhcp4.options: item 1: 6 is not free; set network.nameservers"),
+    ("code = 66", "code = 43", "dhcp4.options: 43 is there twice; write one value for it"),
+    (
+        'text = "boot.example.org"',
+        'text = "boot", u8 = 7',
+        "dhcp4.options: item 1: has 2 values; write one of text, hex, addresses, u8, u16, u32, as in "
+        '{ code = 66, text = "boot.example.org" }',
+    ),
+    (
+        'text = "boot.example.org"',
+        'text = "' + "x" * 256 + '"',
+        "dhcp4.options: item 1: 66 has 256 octets; write at most 255",
+    ),
+    (
+        '"01:04 c0000205"',
+        '"0104c"',
+        'dhcp4.options: item 2: hex: "0104c" is not hexadecimal; write pairs of digits like "01 04 c0 00 02 05"',
+    ),
+    ("u8 = 1", "u8 = 256", "dhcp4.options: item 6: u8: 256 is out of range; write 0 to 255"),
+    (
+        '"64:ff9b::/96"',
+        '"64:ff9b::/90"',
+        "ra.nat64_prefix: 64:ff9b::/90 cannot be translated; write /96 (or /64, /56, /48, /40, /32), "
+        'e.g. "64:ff9b::/96"',
+    ),
+    (
+        'preference = "high"',
+        'preference = "top"',
+        'ra.routes: item 1: preference: "top" is not known; write "low" or "medium" or "high"',
+    ),
     ("[flood]", "[flod]", "flod: unknown section; did you mean flood?"),
     (
         '["bb0", "bb1"]',
         '["bb0", "wlan1"]',
         "babel.interfaces: wlan1 is a station interface; Babel is spoken on the backbone",
     ),
-    ("mtu = 1400", "mtu = 1400\n[xyz]", "xyz: unknown section; known are " + KNOWN),
+    ("withdraw = true", "withdraw = true\n[xyz]", "xyz: unknown section; known are " + KNOWN),
     ("[control]\nsocket", "[control]\nsokcet", "control.sokcet: unknown key; did you mean socket?"),
     ("\n[node]", "\ndebug = 3\n[node]", "debug: unknown key outside any section; known are " + KNOWN),
 ]
@@ -358,6 +538,13 @@ REPLACED = [
 def test_one_wrong_value_gives_one_line_that_says_what_would_be_right(before: str, after: str, message: str) -> None:
     assert before in FULL
     assert problems(FULL.replace(before, after, 1)) == [f"ap.toml: {message}"]
+
+
+@pytest.mark.conformance("r8910_unres")
+def test_r8910_unres_the_urn_is_the_one_portal_that_is_no_url() -> None:
+    portal = 'captive_portal = "urn:ietf:params:capport:unrestricted"\n'
+    assert parse(MINIMAL + portal, "ap.toml").network.captive_portal == "urn:ietf:params:capport:unrestricted"
+    assert problems(MINIMAL + 'captive_portal = "urn:ietf:params:capport:other"\n')
 
 
 @pytest.mark.conformance("r4861_621_vars")

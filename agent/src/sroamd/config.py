@@ -27,7 +27,12 @@ class NodeConfig:
 
 @dataclass(frozen=True, slots=True)
 class NetworkConfig:
-    """What all nodes of the roaming domain have in common. `pool_alarm`: percent of a pool; with less left, alarm."""
+    """What all nodes of the roaming domain have in common, told to stations by DHCP and by router advertisements alike.
+
+    `captive_portal`: the URL of its API, or the URN that says that there is none; "" is not told, nor is `mtu` None.
+    `former_ipv6_prefixes`: `ipv6_prefix` was that, and stations still have routes to what they had of it.
+    `pool_alarm`: percent of a pool; with less left, alarm.
+    """
 
     ipv4_prefix: IPv4Network
     ipv6_prefix: IPv6Network
@@ -35,6 +40,12 @@ class NetworkConfig:
     ipv6_gateway: IPv6Address
     nameservers: tuple[IpAddress, ...] = ()
     pool_alarm: int = constants.POOL_ALARM
+    domain: str = ""
+    search: tuple[str, ...] = ()
+    ntp_servers: tuple[IpAddress, ...] = ()
+    captive_portal: str = ""
+    mtu: int | None = None
+    former_ipv6_prefixes: tuple[IPv6Network, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +84,49 @@ class ControlConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class Ipv4Route:
+    """`via` None: the gateway."""
+
+    prefix: IPv4Network
+    via: IPv4Address | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ipv6Route:
+    """By way of the gateway. `preference`: "low", "medium" or "high" (RFC 4191)."""
+
+    prefix: IPv6Network
+    preference: str = "medium"
+
+
+@dataclass(frozen=True, slots=True)
+class DhcpOption:
+    """`always`: sent to all clients; else to those that ask for it, or say nothing of what they want."""
+
+    code: int
+    value: bytes
+    always: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Dhcp4Config:
     """`netmask`: "host" gives each station a /32 and a route to the gateway (option 121), "prefix" the prefix's own.
 
     `ranges`: what is given out of the prefix, without what is in `exclude`; empty: all of it. `decline_time` in
     seconds: what has been declined is given to nobody for so long.
+    `renew_at` and `rebind_at` are fractions of the lease. `ipv6_only`: seconds for which a client that can do without
+    IPv4 shall do without (RFC 8925). `auto_configure`: whether one that gets no address may make up a link-local one
+    (RFC 2563). None: neither is told.
     """
 
     lease_time: int = constants.LEASE_LIFE
+    renew_at: float = 0.5
+    rebind_at: float = 0.875
+    rapid_commit: bool = False
+    ipv6_only: int | None = None
+    auto_configure: bool | None = None
+    routes: tuple[Ipv4Route, ...] = ()
+    options: tuple[DhcpOption, ...] = ()
     netmask: str = "host"
     decline_time: int = constants.DECLINE_LIFE
     ranges: tuple[AddressRange, ...] = ()
@@ -103,11 +149,15 @@ class Reservation:
 
 @dataclass(frozen=True, slots=True)
 class RaConfig:
+    """`withdraw`: the service ends for good, on all nodes; stations shall forget their router and its name servers."""
+
     interval: int = constants.RA_INTERVAL
     router_lifetime: int = constants.RA_ROUTER_LIFETIME
     preferred_lifetime: int = constants.RA_PREFERRED_LIFETIME
     valid_lifetime: int = constants.RA_VALID_LIFETIME
-    mtu: int = 1500
+    nat64_prefix: IPv6Network | None = None
+    routes: tuple[Ipv6Route, ...] = ()
+    withdraw: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,11 @@ from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network
 from typing import Any
 
-from sroamd.config import BabelConfig, FloodConfig, InterfaceConfig, NetworkConfig, NodeConfig, RaConfig
+from sroamd.config import BabelConfig, Dhcp4Config, FloodConfig, InterfaceConfig, NetworkConfig, NodeConfig, RaConfig
 from sroamd.config_pools import check_pools, check_reservations
+from sroamd.constants import SEARCH_MAX
+
+REBIND_AFTER_RENEW = 0.04  # of a lease: 2 s of the shortest one
 
 Finding = tuple[str, str]  # where ("section.key") and "what is wrong; what would be right"
 Sections = Mapping[str, Any]
@@ -74,6 +77,51 @@ def _flood(sections: Sections, interfaces: Interfaces) -> Iterator[Finding]:
             yield "flood.allow", f"{allowed} would let in stations, who have {stations}; write the routers' prefix"
 
 
+def _former_prefixes(sections: Sections, _: Interfaces) -> Iterator[Finding]:
+    network: NetworkConfig | None = sections["network"]
+    if network is None:
+        return
+    for former in network.former_ipv6_prefixes:
+        if former.overlaps(network.ipv6_prefix):
+            now = f"ipv6_prefix {network.ipv6_prefix}"
+            yield "network.former_ipv6_prefixes", f"{former} overlaps {now}; leave out what is in use"
+
+
+def _search(sections: Sections, _: Interfaces) -> Iterator[Finding]:
+    network: NetworkConfig | None = sections["network"]
+    size = 0 if network is None else sum(len(domain) + 2 for domain in network.search)
+    if size > SEARCH_MAX:
+        yield "network.search", f"takes {size} octets, more than the {SEARCH_MAX} of option 119; write fewer domains"
+
+
+def _lease_times(sections: Sections, _: Interfaces) -> Iterator[Finding]:
+    dhcp4: Dhcp4Config | None = sections["dhcp4"]
+    if dhcp4 is not None and dhcp4.rebind_at - dhcp4.renew_at < REBIND_AFTER_RENEW:
+        yield (
+            "dhcp4.rebind_at",
+            f"{dhcp4.rebind_at} is not later than renew_at ({dhcp4.renew_at}) by {REBIND_AFTER_RENEW} of the lease; "
+            "write renew_at = 0.5 and rebind_at = 0.875",
+        )
+
+
+def _dhcp_options(sections: Sections, _: Interfaces) -> Iterator[Finding]:
+    dhcp4: Dhcp4Config | None = sections["dhcp4"]
+    network: NetworkConfig | None = sections["network"]
+    if dhcp4 is None:
+        return
+    codes = [option.code for option in dhcp4.options]
+    for code in sorted({code for code in codes if codes.count(code) > 1}):
+        yield "dhcp4.options", f"{code} is there twice; write one value for it"
+    if network is None:
+        return
+    gateway, prefix = network.ipv4_gateway, network.ipv4_prefix
+    for via in (route.via for route in dhcp4.routes if route.via not in (None, gateway)):
+        if via not in prefix:
+            yield "dhcp4.routes", f"{via} is outside network.ipv4_prefix {prefix}; leave via out, or write one inside"
+        elif dhcp4.netmask == "host":
+            yield "dhcp4.routes", f'{via} is not reached with netmask "host" but by way of {gateway}; leave via out'
+
+
 def _ra(sections: Sections, _: Interfaces) -> Iterator[Finding]:
     ra: RaConfig | None = sections["ra"]
     if ra is None:
@@ -101,4 +149,16 @@ def _babel(sections: Sections, interfaces: Interfaces) -> Iterator[Finding]:
             yield "babel.interfaces", f"{name} is a station interface; Babel is spoken on the backbone"
 
 
-CHECKS = (_network, _router_addresses, _flood, check_pools, check_reservations, _ra, _babel)
+CHECKS = (
+    _network,
+    _router_addresses,
+    _flood,
+    check_pools,
+    check_reservations,
+    _former_prefixes,
+    _search,
+    _lease_times,
+    _dhcp_options,
+    _ra,
+    _babel,
+)

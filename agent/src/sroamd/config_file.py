@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from sroamd import config_options as options
 from sroamd import config_pools as pools
 from sroamd import config_values as values
 from sroamd.config import (
@@ -28,7 +29,14 @@ from sroamd.config import (
     RoutesConfig,
 )
 from sroamd.config_checks import CHECKS, Finding
-from sroamd.constants import LEASE_LIFE_MAX
+from sroamd.constants import (
+    FORMER_PREFIXES_MAX,
+    LEASE_LIFE_MAX,
+    NAMESERVERS_MAX,
+    OPTIONS_MAX,
+    ROUTES_MAX,
+    V6ONLY_WAIT_MIN,
+)
 from sroamd.printable import printable
 
 C = TypeVar("C")
@@ -50,8 +58,14 @@ _READERS: Mapping[type, Readers] = {
         "ipv6_prefix": values.ipv6_prefix,
         "ipv4_gateway": values.ipv4,
         "ipv6_gateway": values.ipv6,
-        "nameservers": values.many(values.any_address, "addresses"),
         "pool_alarm": values.integer(0, 100, "percent"),
+        "nameservers": values.many(values.any_address, "addresses", NAMESERVERS_MAX),
+        "domain": options.domain,
+        "search": values.many(options.domain, "domains"),
+        "ntp_servers": values.many(values.any_address, "addresses", NAMESERVERS_MAX),
+        "captive_portal": options.portal,
+        "former_ipv6_prefixes": values.many(values.ipv6_prefix, "prefixes", FORMER_PREFIXES_MAX),
+        "mtu": values.integer(1280, 65535, "octets"),  # IPv6 needs as much (RFC 8200 section 5)
     },
     InterfaceConfig: {
         "name": values.interface_name,
@@ -71,6 +85,13 @@ _READERS: Mapping[type, Readers] = {
         "decline_time": values.integer(60, LEASE_LIFE_MAX, "seconds"),
         "ranges": values.many(pools.ipv4_range, "ranges"),
         "exclude": values.many(values.ipv4_network, "prefixes"),
+        "renew_at": options.fraction,
+        "rebind_at": options.fraction,
+        "rapid_commit": values.boolean,
+        "ipv6_only": values.integer(V6ONLY_WAIT_MIN, 0xFFFFFFFF, "seconds"),
+        "auto_configure": values.boolean,
+        "routes": values.many(options.ipv4_route, "routes", ROUTES_MAX),
+        "options": values.many(options.dhcp_option, "options", OPTIONS_MAX),
     },
     RaConfig: {
         # RFC 4861 section 6.2.1 and RFC 8319 section 4; a prefix lives no longer than the lease that floods it.
@@ -78,7 +99,9 @@ _READERS: Mapping[type, Readers] = {
         "router_lifetime": values.integer(60, 65535, "seconds"),
         "preferred_lifetime": values.integer(60, LEASE_LIFE_MAX, "seconds"),
         "valid_lifetime": values.integer(60, LEASE_LIFE_MAX, "seconds"),
-        "mtu": values.integer(1280, 65535, "octets"),
+        "nat64_prefix": options.nat64_prefix,
+        "routes": values.many(options.ipv6_route, "routes", ROUTES_MAX),
+        "withdraw": values.boolean,
     },
     BabelConfig: {"interfaces": values.many(values.interface_name, "interface names")},
     RoutesConfig: {"direct": values.boolean},

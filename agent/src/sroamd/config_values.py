@@ -34,7 +34,8 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     return f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
 
 
-def _kind(value: object) -> str:
+def kind(value: object) -> str:
+    """What TOML made of it, in words."""
     names = {bool: "a boolean", int: "a number", float: "a fraction", str: "a string", list: "a list", dict: "a table"}
     return names.get(type(value), f"a {type(value).__name__}")
 
@@ -42,7 +43,7 @@ def _kind(value: object) -> str:
 def text(value: object) -> str:
     """A non-empty string."""
     if not isinstance(value, str):
-        raise Refused(f"is {_kind(value)}; write a string in quotes")
+        raise Refused(f"is {kind(value)}; write a string in quotes")
     if not value:
         raise Refused("is empty; leave the key out to have its default")
     return value
@@ -51,7 +52,7 @@ def text(value: object) -> str:
 def boolean(value: object) -> bool:
     """true or false."""
     if not isinstance(value, bool):
-        raise Refused(f"is {_kind(value)}; write true or false, without quotes")
+        raise Refused(f"is {kind(value)}; write true or false, without quotes")
     return value
 
 
@@ -61,7 +62,7 @@ def integer(low: int, high: int, unit: str = "") -> Reader[int]:
 
     def read(value: object) -> int:
         if not isinstance(value, int) or isinstance(value, bool):
-            raise Refused(f"is {_kind(value)}; write a whole number, {span}, without quotes")
+            raise Refused(f"is {kind(value)}; write a whole number, {span}, without quotes")
         if not low <= value <= high:
             raise Refused(f"{value} is out of range; write {span}")
         return value
@@ -82,12 +83,14 @@ def choice(*allowed: str) -> Reader[str]:
     return read
 
 
-def many(item: Reader[T], noun: str) -> Reader[tuple[T, ...]]:
-    """A list, each member read by `item`, no two alike."""
+def many(item: Reader[T], noun: str, most: int | None = None) -> Reader[tuple[T, ...]]:
+    """A list of `most` at most, each member read by `item`, no two alike."""
 
     def read(value: object) -> tuple[T, ...]:
         if not isinstance(value, list):
-            raise Refused(f"is {_kind(value)}; write a list of {noun}, in brackets")
+            raise Refused(f"is {kind(value)}; write a list of {noun}, in brackets")
+        if most is not None and len(value) > most:
+            raise Refused(f"has {len(value)} {noun}; write {most} or fewer")
         found: list[T] = []
         for number, raw in enumerate(value, 1):
             try:
@@ -241,6 +244,13 @@ def ipv4_network(value: object) -> IPv4Network:
     """Any IPv4 prefix; a lone address is a /32."""
     network = _network(value, IPv4Network, "192.0.2.0/28")
     assert isinstance(network, IPv4Network)
+    return network
+
+
+def ipv6_network(value: object) -> IPv6Network:
+    """Any IPv6 prefix."""
+    network = _network(value, IPv6Network, "2001:db8:1::/48")
+    assert isinstance(network, IPv6Network)
     return network
 
 

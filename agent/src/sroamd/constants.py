@@ -118,8 +118,21 @@ RA_VALID_LIFETIME = 7200  # RFC 4862 section 5.5.3 (e): less than two hours woul
 # A new prefix is leased for so much longer than it is advertised, so that a walk of its station floods no lease. Not
 # for more, since many stations come once, with a MAC of chance, and their prefixes are to be free again soon.
 PREFIX_MARGIN = 300
+# RFC 4861 section 6.2.4: the first three, also after a change of what they say, at most 16 s apart.
+RA_INITIAL = 3
+RA_INITIAL_INTERVAL = 3.0
+RA_CHANGED_WITHIN = 5.0  # after a reload all stations are told anew, one after the other
 RA_SOLICITED_INTERVAL = 3.0  # at most one solicited answer a station in this time, after the burst
 RA_SOLICITED_BURST = 3
+
+# What stations are told beside their addresses. An advertisement with all of it fits 1280 octets, and a DHCP reply of
+# 576 holds what its client cannot do without.
+NAMESERVERS_MAX = 16
+FORMER_PREFIXES_MAX = 4  # of the configuration; and those of one station that an advertisement deprecates
+SEARCH_MAX = 255  # octets of a search list, in one option 119
+ROUTES_MAX = 8
+OPTIONS_MAX = 32  # DHCP options by number
+V6ONLY_WAIT_MIN = 300  # RFC 8925 section 3.4
 
 # Routes (routing section 1)
 ROUTE_PROTOCOL_HERE = 44

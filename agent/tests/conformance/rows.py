@@ -102,22 +102,21 @@ SERVER = (
 MODERN = (
     Row(
         "r8925_33",
-        "option 108 where it is asked for and IPv6-only service is on",
+        "option 108 where it is asked for and IPv6-only service is on; it takes nothing of the pool",
         "8925 §3.3, §3.4",
         "M",
-        "not there yet",
+        "the offer is of 0.0.0.0; who confirms an address from before is told with its ACK",
     ),
     Row(
         "r8910_21",
         "option 114 and RA option 37, one portal, only if configured",
         "8910 §2.1, §2.3",
         "M",
-        "not there yet",
     ),
-    Row("r8910_unres", "the URN that says that there is no portal", "8910 §2", "S", "not there yet"),
+    Row("r8910_unres", "the URN that says that there is no portal", "8910 §2", "S"),
     Row("r3203_6704", "FORCERENEW is neither sent nor believed", "3203; 6704 §3", "M"),
     Row("r4702_fqdn", "option 81 is bounded and has no effect on a DNS", "4702 §2", "M", "it is not read at all"),
-    Row("r2563_116", "option 116 is answered only by policy", "2563", "P", "there is no such policy"),
+    Row("r2563_116", "option 116 is answered only by policy", "2563 §2.3; 8925 §3.3.1", "P"),
 )
 
 ROUTER = (
@@ -135,7 +134,7 @@ ROUTER = (
         "the first three advertisements at most 16 s apart",
         "4861 §6.2.4",
         "S",
-        "two to each station that arrives",
+        "to each station that arrives, and to all after a change",
     ),
     Row(
         "r4861_626_delay",
@@ -151,7 +150,12 @@ ROUTER = (
         "M",
         "for each station, since each is sent its own: three at once, then three in 3 s",
     ),
-    Row("r4861_625_final", "no lifetime 0 at a stop: the next access point is the same router", "4861 §6.2.5", "P"),
+    Row(
+        "r4861_625_final",
+        "no lifetime 0 at a stop: the next access point is the same router; but where the service ends for good",
+        "4861 §6.2.5",
+        "P",
+    ),
     Row("r4861_627_consist", "all nodes advertise the same to one station", "4861 §6.2.7", "S"),
     Row("r7772_unicast", "few advertisements, to one station each; router lifetime 45 to 90 min", "7772 §5.1", "S"),
     Row("r8273_4_flags", "A=1, L=0, M=0; the prefix goes to its station only", "8273 §4; 6085", "M"),
@@ -164,7 +168,6 @@ ROUTER = (
         "RDNSS and DNSSL: lifetimes, lengths, padding",
         "8106 §5.1 to §5.3",
         "S",
-        "the lifetimes have no test",
     ),
     Row("r4861_726_na", "unsolicited NA: R=1, S=0, O=1, with the link-layer address", "4861 §7.2.6", "S"),
     Row(

@@ -53,7 +53,7 @@ def test_r8273_4_flags_autonomous_not_on_link_not_managed() -> None:
     assert (prefix.prefix.prefixlen, prefix.prefix.subnet_of(POOL6)) == (64, True)
     assert (prefix.valid, prefix.preferred, content.lifetime) == (7200, 3600, 3600)
     assert (sent.interface, sent.station, sent.source) == ("wlan0", ALICE, GATEWAY6)
-    assert (content.mtu, content.source_link_layer) == (1500, Mac(b"\x02\0\0\xee\0\x01"))
+    assert (content.mtu, content.source_link_layer) == (None, Mac(b"\x02\0\0\xee\0\x01"))
     assert (content.rdnss, content.rdnss_lifetime) == ((SERVERS[1],), 3600)
 
 

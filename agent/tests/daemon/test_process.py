@@ -50,14 +50,14 @@ def test_good_configuration_is_checked_in_silence(tmp_path: Path, capsys: pytest
 def test_bad_configuration_is_two_and_a_line_for_each_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]
 ) -> None:
-    path = config_file(tmp_path, 'colour = "red"\n[ra]\nmtu = 5\n')
+    path = config_file(tmp_path, 'colour = "red"\n[ra]\ninterval = 3\n')
 
     assert main(["-c", path, *arguments]) == 2
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 2
     assert all(line.startswith(path) for line in lines)
     assert "control.colour" in lines[0]
-    assert "ra.mtu" in lines[1]
+    assert "ra.interval" in lines[1]
 
 
 def test_missing_file_is_two(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

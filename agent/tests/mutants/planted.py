@@ -484,6 +484,58 @@ BUGS = (
         LEASES,
         "L7",
     ),
+    # -- what stations are told
+    Bug(
+        "portal-for-who-does-not-ask",
+        "every client is sent all that is configured, and what it asked for does not fit",
+        "core/dhcp_options.py",
+        "(self._for_all if listed else self._unasked).items()",
+        "self._unasked.items()",
+        ("core/test_dhcp_configured.py",),
+    ),
+    Bug(
+        "no-ipv4-for-who-cannot-do-without",
+        "clients that have never heard of option 108 are told to do without IPv4",
+        "core/dhcp_options.py",
+        "self._ipv6_only is not None and OPTION_IPV6_ONLY in request.parameter_request_list",
+        "self._ipv6_only is not None",
+        ("core/test_dhcp_configured.py",),
+    ),
+    Bug(
+        "rapid-commit-before-the-contest",
+        "who asks for rapid commit gets an address that another node may be giving out at this moment",
+        "core/dhcp_server.py",
+        "if held is not None and self._options.wants_rapid_commit(event.message):",
+        "if self._options.wants_rapid_commit(event.message):\n"
+        "            self._leases.grant(turn, key, station, self._life(event.message))\n"
+        "            held = self._state.database.live(key, turn.now)\n"
+        "            assert held is not None",
+        ("core/test_dhcp_configured.py",),
+    ),
+    Bug(
+        "former-prefix-stays-preferred",
+        "after a change of the prefix stations go on with addresses that soon lead nowhere",
+        "core/advertisement.py",
+        "replace(own, prefix=each, valid=valid, preferred=0)",
+        "replace(own, prefix=each, valid=valid)",
+        ("core/test_router_configured.py",),
+    ),
+    Bug(
+        "former-prefix-outlives-its-route",
+        "stations use their former addresses for longer than these are routed",
+        "core/router_advertiser.py",
+        "yield former, min(most, remaining)",
+        "yield former, most",
+        ("core/test_router_configured.py",),
+    ),
+    Bug(
+        "former-prefix-is-not-routed",
+        "what stations have open breaks at the moment when the prefix changes",
+        "core/pools.py",
+        "(network.ipv6_prefix, *network.former_ipv6_prefixes)",
+        "(network.ipv6_prefix,)",
+        ("core/test_router_configured.py",),
+    ),
     # -- routes
     Bug(
         "late-lease-makes-no-route",

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sroamd.addresses import Mac, NodeId
 from sroamd.wire import arp, census, dhcpv4, ethernet, flood, icmpv6, summary, udp4
 from sroamd.wire.datum import NodeRecord
+from sroamd.wire.ndisc_options import NAT64_LENGTHS
 
 thorough = settings(max_examples=120, deadline=None)
 # With scapy on the other side an example costs milliseconds.
@@ -110,6 +111,14 @@ ipv6_prefixes = st.builds(
     lambda address, length: IPv6Network((address, length), strict=False), ipv6, st.integers(0, 128)
 )
 prefix_informations = st.builds(icmpv6.PrefixInformation, ipv6_prefixes, st.booleans(), st.booleans(), u32, u32)
+route_informations = st.builds(icmpv6.RouteInformation, ipv6_prefixes, st.sampled_from(("low", "medium", "high")), u32)
+nat64_prefixes = st.builds(
+    lambda address, length, scaled: icmpv6.Nat64Prefix(IPv6Network((address, length), strict=False), scaled * 8),
+    ipv6,
+    st.sampled_from(NAT64_LENGTHS),
+    st.integers(0, 8191),
+)
+uris = st.text("abcdefghijklmnopqrstuvwxyz0123456789.:/?=-", min_size=1, max_size=255)
 
 
 def _without_idle_lifetime(advertisement: icmpv6.RouterAdvertisement) -> bool:
@@ -130,6 +139,9 @@ router_advertisements = st.builds(
     rdnss=st.lists(ipv6, max_size=3).map(tuple),
     rdnss_lifetime=st.just(0) | u32,
     search=st.lists(domains, max_size=3).map(tuple),
+    routes=st.lists(route_informations, max_size=3).map(tuple),
+    nat64=st.lists(nat64_prefixes, max_size=2).map(tuple),
+    captive_portal=st.just("") | uris,
 ).filter(_without_idle_lifetime)
 router_solicitations = st.builds(icmpv6.RouterSolicitation, st.none() | macs)
 neighbor_solicitations = st.builds(icmpv6.NeighborSolicitation, unicast_ipv6, st.none() | macs)

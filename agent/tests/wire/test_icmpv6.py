@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import IPv6Address, IPv6Network
 
 import pytest
@@ -11,11 +12,14 @@ from scapy.layers.inet6 import (
     ICMPv6ND_NS,
     ICMPv6ND_RA,
     ICMPv6ND_RS,
+    ICMPv6NDOptCaptivePortal,
     ICMPv6NDOptDNSSL,
     ICMPv6NDOptDstLLAddr,
     ICMPv6NDOptMTU,
+    ICMPv6NDOptPREF64,
     ICMPv6NDOptPrefixInfo,
     ICMPv6NDOptRDNSS,
+    ICMPv6NDOptRouteInfo,
     ICMPv6NDOptSrcLLAddr,
     IPv6,
 )
@@ -26,14 +30,17 @@ from sroamd.wire.cursor import DecodeError
 from sroamd.wire.icmpv6 import (
     Icmpv6Packet,
     Message,
+    Nat64Prefix,
     NeighborAdvertisement,
     NeighborSolicitation,
     PrefixInformation,
+    RouteInformation,
     RouterAdvertisement,
     RouterSolicitation,
     decode_packet,
     encode_packet,
 )
+from sroamd.wire.ndisc_options import NAT64_LENGTHS, encode_nat64, encode_route
 from tests.wire.strategies import against_scapy, discovery_messages, link_local, thorough
 
 STATION = Mac.parse("02:00:00:00:00:07")
@@ -56,6 +63,9 @@ ADVERTISEMENT = RouterAdvertisement(
     rdnss=(IPv6Address("2001:db8::53"), IPv6Address("2001:db8::35")),
     rdnss_lifetime=3600,
     search=("example.org", "lan.example.net"),
+    routes=(RouteInformation(IPv6Network("2001:db8:1::/48"), "high", 3600),),
+    nat64=(Nat64Prefix(IPv6Network("64:ff9b::/96"), 3600),),
+    captive_portal="https://portal.example.org/api",
 )
 # Everything behind the checksum, option by option.
 ADVERTISEMENT_CONTENT = (
@@ -67,6 +77,9 @@ ADVERTISEMENT_CONTENT = (
     + bytes.fromhex("1f 05 0000 00000e10")
     + b"\x07example\x03org\0\x03lan\x07example\x03net\0"
     + bytes(2)
+    + bytes.fromhex("18 02 30 08 00000e10 20010db800010000")
+    + bytes.fromhex("26 02 0e10 0064ff9b0000000000000000")
+    + b"\x25\x04https://portal.example.org/api"
 )
 
 
@@ -116,6 +129,22 @@ def their_advertisement(message: RouterAdvertisement) -> Packet:
         packet /= ICMPv6NDOptRDNSS(lifetime=message.rdnss_lifetime, dns=[str(server) for server in message.rdnss])
     if message.search:
         packet /= ICMPv6NDOptDNSSL(lifetime=message.rdnss_lifetime, searchlist=[*message.search])
+    for route in message.routes:
+        packet /= ICMPv6NDOptRouteInfo(
+            plen=route.prefix.prefixlen,
+            len=1 + (route.prefix.prefixlen + 63) // 64,
+            prf={"low": 3, "medium": 0, "high": 1}[route.preference],
+            rtlifetime=route.lifetime,
+            prefix=str(route.prefix.network_address),
+        )
+    for nat64 in message.nat64:
+        packet /= ICMPv6NDOptPREF64(
+            scaledlifetime=nat64.lifetime // 8,
+            plc=NAT64_LENGTHS.index(nat64.prefix.prefixlen),
+            prefix=str(IPv6Address(nat64.prefix.network_address.packed[:12] + bytes(4))),
+        )
+    if message.captive_portal:
+        packet /= ICMPv6NDOptCaptivePortal(URI=message.captive_portal)
     return packet
 
 
@@ -175,6 +204,39 @@ def test_scapy_reads_our_advertisement() -> None:
     assert (prefix.validlifetime, prefix.preferredlifetime) == (7200, 3600)
     assert read[ICMPv6NDOptRDNSS].dns == ["2001:db8::53", "2001:db8::35"]
     assert [name.rstrip(".") for name in read[ICMPv6NDOptDNSSL].searchlist if name != "."] == [*ADVERTISEMENT.search]
+    route = read[ICMPv6NDOptRouteInfo]
+    assert (route.prefix, route.plen, route.prf, route.rtlifetime) == ("2001:db8:1::", 48, 1, 3600)
+    assert (read[ICMPv6NDOptPREF64].scaledlifetime, read[ICMPv6NDOptPREF64].plc) == (450, 0)
+    assert read[ICMPv6NDOptCaptivePortal].URI.rstrip(b"\0") == b"https://portal.example.org/api"
+
+
+@pytest.mark.spec("RFC 8781", "4")
+@pytest.mark.parametrize(
+    ("seconds", "told"), [(0, 0), (1, 8), (1800, 1800), (1801, 1808), (65528, 65528), (65535, 65528)]
+)
+def test_r8781_4_lifetime_is_rounded_up_and_has_13_bits(seconds: int, told: int) -> None:
+    prefix = IPv6Network("64:ff9b::/96")
+    said = replace(ADVERTISEMENT, nat64=(Nat64Prefix(prefix, seconds),))
+    read = decode_packet(encode_packet(GATEWAY, ALL_NODES, said)).message
+    assert isinstance(read, RouterAdvertisement)
+    assert read.nat64 == (Nat64Prefix(prefix, told),)
+
+
+@pytest.mark.spec("RFC 4191", "2.3")
+@pytest.mark.parametrize(
+    ("prefix", "units"), [("::/0", 1), ("2000::/3", 2), ("2001:db8::/64", 2), ("2001:db8::1/128", 3)]
+)
+def test_r4191_23_a_route_is_as_long_as_its_prefix_needs(prefix: str, units: int) -> None:
+    octets = encode_route(RouteInformation(IPv6Network(prefix), "low", 60))
+    assert octets[:8] == bytes((24, units, IPv6Network(prefix).prefixlen, 0b11000)) + (60).to_bytes(4, "big")
+    assert len(octets) == units * 8
+
+
+def test_what_the_options_cannot_say_is_refused() -> None:
+    with pytest.raises(ValueError, match="preference"):
+        encode_route(RouteInformation(IPv6Network("::/0"), "highest", 60))
+    with pytest.raises(ValueError, match="not in"):
+        encode_nat64(Nat64Prefix(IPv6Network("64:ff9b::/95"), 60))
 
 
 def test_padding_of_a_short_frame_is_not_read() -> None:

@@ -30,13 +30,19 @@ IPV6_PREFIX_MAX = 56  # at least 256 stations, a /64 each
 INTERFACE_NAME_MAX = 15  # octets, IFNAMSIZ without its final zero
 NODE_NAME_MAX = 63  # octets; what the agent takes
 PLAYBOOK_VARIABLES = {"sroamd_serial", "sroamd_remove_state"}  # given by --extra-vars, which every host then has
+NO_PORTAL = "urn:ietf:params:capport:unrestricted"
 HOSTS_NAMED = 3  # in a sentence that holds for many
 
 EVERYWHERE = (
     "ipv4_prefix ipv6_prefix ipv4_gateway ipv6_gateway router_ipv4_prefix router_ipv6_prefix flood_port "
-    "babel_host_routes"
+    "babel_host_routes former_ipv6_prefixes"
 )
-ON_APS = "ssid security passphrase dhcp_netmask dhcp_lease_time dhcp_ranges dhcp_exclude reservations nameservers"
+ON_APS = (
+    "ssid security passphrase nameservers domain search ntp_servers captive_portal mtu nat64_prefix "
+    "dhcp_netmask dhcp_lease_time dhcp_ranges dhcp_exclude reservations dhcp_renew_at dhcp_rebind_at dhcp_rapid_commit dhcp_ipv6_only "
+    "dhcp_auto_configure dhcp_routes dhcp_options "
+    "ra_routes ra_interval ra_router_lifetime ra_preferred_lifetime ra_valid_lifetime"
+)
 UNIQUE = "node_name router_ipv4 router_ipv6"
 
 
@@ -318,8 +324,11 @@ def check_numbers(variables: Variables, _: bool) -> Iterator[str]:
         "sroamd_flood_port": (1, 65535),
         "sroamd_dhcp_lease_time": (60, 86400),
         "sroamd_dhcp_decline_time": (60, 86400),
-        "sroamd_mtu": (1280, 65535),
         "sroamd_pool_alarm": (0, 100),
+        "sroamd_ra_interval": (4, 32767),
+        "sroamd_ra_router_lifetime": (60, 65535),
+        "sroamd_ra_preferred_lifetime": (60, 86400),
+        "sroamd_ra_valid_lifetime": (60, 86400),
         "sroamd_keep_releases": (1, 100),
         "sroamd_health_timeout": (5, 600),
         "sroamd_babel_kernel_priority": (65, 65535),
@@ -330,6 +339,39 @@ def check_numbers(variables: Variables, _: bool) -> Iterator[str]:
     for name, (low, high) in ranges.items():
         if not low <= int(variables[name]) <= high:
             yield f"{name} is {variables[name]}; write {low} to {high}"
+    for name, least, most in (("sroamd_mtu", 1280, 65535), ("sroamd_dhcp_ipv6_only", 300, 0xFFFFFFFF)):
+        if int(variables[name]) and not least <= int(variables[name]) <= most:
+            yield f"{name} is {variables[name]}; write {least} to {most}, or 0 to tell stations nothing"
+
+
+def check_told(variables: Variables, _: bool) -> Iterator[str]:
+    """What stations are told. The agent judges all of it when it is installed; this much is seen before that."""
+    renew, rebind = float(variables["sroamd_dhcp_renew_at"]), float(variables["sroamd_dhcp_rebind_at"])
+    if not (renew >= 0.1 and renew + 0.04 <= rebind <= 0.95):
+        yield (
+            f"sroamd_dhcp_renew_at is {renew} and sroamd_dhcp_rebind_at {rebind}; write fractions of the lease, "
+            "0.1 to 0.95, the second at least 0.04 later"
+        )
+    for name in ("router_lifetime", "preferred_lifetime", "valid_lifetime"):
+        life, interval = int(variables[f"sroamd_ra_{name}"]), int(variables["sroamd_ra_interval"])
+        if interval * 2 >= life:
+            yield f"sroamd_ra_interval is {interval}, not less than half of sroamd_ra_{name} ({life}); write less"
+    if int(variables["sroamd_ra_preferred_lifetime"]) > int(variables["sroamd_ra_valid_lifetime"]):
+        yield "sroamd_ra_preferred_lifetime is longer than sroamd_ra_valid_lifetime; write that or less"
+    portal = str(variables["sroamd_captive_portal"])
+    if portal and portal != NO_PORTAL and not portal.startswith("https://"):
+        yield f"sroamd_captive_portal is {portal}; write a URL that starts with https://, or {NO_PORTAL}"
+    for option in variables["sroamd_dhcp_options"]:
+        values = [key for key in option if key not in ("code", "always")]
+        if len(values) != 1 or not 1 <= int(option["code"]) <= 254:
+            yield f"sroamd_dhcp_options has {option}; write a code from 1 to 254, and one value"
+    former = [(text, _network(text)) for text in variables["sroamd_former_ipv6_prefixes"]]
+    current = _network(variables["sroamd_ipv6_prefix"])
+    for text, prefix in former:
+        if not isinstance(prefix, IPv6Network):
+            yield f"sroamd_former_ipv6_prefixes has {text}, which is no IPv6 prefix; write what sroamd_ipv6_prefix was"
+        elif isinstance(current, IPv6Network) and prefix.overlaps(current):
+            yield f"sroamd_former_ipv6_prefixes has {prefix}, which is in use by sroamd_ipv6_prefix; leave it out"
 
 
 CHECKS = (
@@ -340,6 +382,7 @@ CHECKS = (
     check_routes,
     check_wifi,
     check_numbers,
+    check_told,
 )
 
 

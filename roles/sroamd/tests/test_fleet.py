@@ -177,6 +177,59 @@ BROKEN: dict[str, tuple[Inventory, list[str]]] = {
             "\"'large'\" cannot be converted to an int"
         ],
     ),
+    "MTU that IPv6 cannot do with": (
+        on("flood1", sroamd_mtu=576),
+        ["flood1: sroamd_mtu is 576; write 1280 to 65535, or 0 to tell stations nothing"],
+    ),
+    "clients asked to do without IPv4 for a minute": (
+        on("flood1", sroamd_dhcp_ipv6_only=60),
+        ["flood1: sroamd_dhcp_ipv6_only is 60; write 300 to 4294967295, or 0 to tell stations nothing"],
+    ),
+    "T2 before T1": (
+        on("flood1", sroamd_dhcp_renew_at=0.9),
+        [
+            "flood1: sroamd_dhcp_renew_at is 0.9 and sroamd_dhcp_rebind_at 0.875; write fractions of the lease, "
+            "0.1 to 0.95, the second at least 0.04 later"
+        ],
+    ),
+    "advertised too seldom": (
+        on("flood1", sroamd_ra_interval=1800),
+        [
+            "flood1: sroamd_ra_interval is 1800, not less than half of sroamd_ra_router_lifetime (3600); write less",
+            "flood1: sroamd_ra_interval is 1800, not less than half of sroamd_ra_preferred_lifetime (3600); write less",
+        ],
+    ),
+    "preferred for longer than valid": (
+        on("flood1", sroamd_ra_preferred_lifetime=7201),
+        ["flood1: sroamd_ra_preferred_lifetime is longer than sroamd_ra_valid_lifetime; write that or less"],
+    ),
+    "portal that is none": (
+        on("flood1", sroamd_captive_portal="http://portal.example.org/"),
+        [
+            "flood1: sroamd_captive_portal is http://portal.example.org/; write a URL that starts with https://, or "
+            "urn:ietf:params:capport:unrestricted"
+        ],
+    ),
+    "option without a value": (
+        on("flood1", sroamd_dhcp_options=[{"code": 66}]),
+        ["flood1: sroamd_dhcp_options has {'code': 66}; write a code from 1 to 254, and one value"],
+    ),
+    "former prefix that is in use": (
+        everywhere(sroamd_former_ipv6_prefixes=["2001:db8:44:100::/56", "2001:db8:33::1/48"]),
+        [
+            "ap1, ap2, ap3 and 1 more: sroamd_former_ipv6_prefixes has 2001:db8:44:100::/56, which is in use by "
+            "sroamd_ipv6_prefix; leave it out",
+            "ap1, ap2, ap3 and 1 more: sroamd_former_ipv6_prefixes has 2001:db8:33::1/48, which is no IPv6 prefix; "
+            "write what sroamd_ipv6_prefix was",
+        ],
+    ),
+    "search list that is not the same everywhere": (
+        on("ap2", sroamd_search=["example.org"]),
+        [
+            "the fleet: sroamd_search differs between hosts ([] on ap1, ['example.org'] on ap2); "
+            "it has to be the same on all"
+        ],
+    ),
     "node name with a space": (
         on("ap1", sroamd_node_name="ap 1"),
         ["ap1: sroamd_node_name 'ap 1' is no name; write 1 to 63 visible characters without spaces"],

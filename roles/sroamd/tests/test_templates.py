@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import configparser
 from collections.abc import Callable
-from ipaddress import IPv4Address, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network
 from typing import Any
 
 import pytest
 
 from sroamd import config_file
+from sroamd.config import Dhcp4Config, DhcpOption, Ipv4Route, Ipv6Route, NetworkConfig, RaConfig
 
 Render = Callable[..., str]
 
@@ -48,7 +49,87 @@ def test_the_agent_understands_its_configuration(render: Render) -> None:
     assert not config.flood.leaf
     assert config.babel.interfaces == ("bb0",)
     assert config.routes.direct
-    assert (config.dhcp4.lease_time, config.dhcp4.netmask, config.ra.mtu) == (1800, "host", 1500)
+    assert config.dhcp4.exclude == (IPv4Network("192.0.2.240/28"),)
+
+
+def test_by_default_the_role_tells_stations_what_the_agent_would(render: Render) -> None:
+    config = config_file.parse(render("sroamd.toml.j2"), "sroamd.toml")
+    assert (config.dhcp4, config.ra) == (Dhcp4Config(), RaConfig())
+    network = config.network
+    assert network == NetworkConfig(
+        network.ipv4_prefix, network.ipv6_prefix, network.ipv4_gateway, network.ipv6_gateway
+    )
+
+
+def test_all_that_stations_can_be_told_reaches_the_agent(render: Render) -> None:
+    text = render(
+        "sroamd.toml.j2",
+        sroamd_domain="example.org",
+        sroamd_search=["example.org", "lab.example.org"],
+        sroamd_ntp_servers=["192.0.2.123"],
+        sroamd_captive_portal="https://portal.example.org/api",
+        sroamd_former_ipv6_prefixes=["2001:db8:33::/48"],
+        sroamd_mtu=1400,
+        sroamd_dhcp_netmask="prefix",
+        sroamd_dhcp_renew_at=0.4,
+        sroamd_dhcp_rebind_at=0.8,
+        sroamd_dhcp_rapid_commit="yes",
+        sroamd_dhcp_ipv6_only=1800,
+        sroamd_dhcp_auto_configure="forbid",
+        sroamd_dhcp_routes=[{"prefix": "10.0.0.0/8"}, {"prefix": "198.51.100.0/24", "via": "192.0.2.9"}],
+        sroamd_dhcp_options=[
+            {"code": 66, "text": 'boot "1"\n', "always": True},
+            {"code": 150, "addresses": ["192.0.2.5"]},
+            {"code": 13, "u16": 513},
+        ],
+        sroamd_nat64_prefix="64:ff9b::/96",
+        sroamd_ra_routes=[{"prefix": "2001:db8:1::/48", "preference": "high"}],
+        sroamd_ra_interval=600,
+        sroamd_ra_router_lifetime=1800,
+        sroamd_ra_preferred_lifetime=1900,
+        sroamd_ra_valid_lifetime=7300,
+        sroamd_ra_withdraw=True,
+    )
+    config = config_file.parse(text, "sroamd.toml")
+    network = config.network
+    assert (network.domain, network.search) == ("example.org", ("example.org", "lab.example.org"))
+    assert (network.ntp_servers, network.mtu) == ((IPv4Address("192.0.2.123"),), 1400)
+    assert network.captive_portal == "https://portal.example.org/api"
+    assert network.former_ipv6_prefixes == (IPv6Network("2001:db8:33::/48"),)
+    assert config.dhcp4 == Dhcp4Config(
+        netmask="prefix",
+        renew_at=0.4,
+        rebind_at=0.8,
+        rapid_commit=True,
+        ipv6_only=1800,
+        auto_configure=False,
+        routes=(
+            Ipv4Route(IPv4Network("10.0.0.0/8")),
+            Ipv4Route(IPv4Network("198.51.100.0/24"), IPv4Address("192.0.2.9")),
+        ),
+        options=(
+            DhcpOption(66, b'boot "1"\n', always=True),
+            DhcpOption(150, bytes((192, 0, 2, 5))),
+            DhcpOption(13, b"\2\1"),
+        ),
+    )
+    assert config.ra == RaConfig(
+        interval=600,
+        router_lifetime=1800,
+        preferred_lifetime=1900,
+        valid_lifetime=7300,
+        nat64_prefix=IPv6Network("64:ff9b::/96"),
+        routes=(Ipv6Route(IPv6Network("2001:db8:1::/48"), "high"),),
+        withdraw=True,
+    )
+
+
+def test_stations_keep_their_routes_to_former_prefixes(render: Render) -> None:
+    former = {"sroamd_former_ipv6_prefixes": ["2001:db8:33::/48"]}
+    assert "redistribute ip 2001:db8:33::/48 proto 45 metric 32768\n" in render("babeld.conf.j2", **former)
+    gateway = render("sroamd-gateway.service.j2", **former)
+    assert "ExecStart=/usr/bin/ip -6 route replace unreachable 2001:db8:33::/48 proto" in gateway
+    assert gateway.count("ExecStop=") == 2
 
 
 def test_the_agent_understands_ranges_and_reservations(render: Render) -> None:

@@ -15,18 +15,17 @@ from sroamd.addresses import NO_MAC, Mac
 from sroamd.core.agenda import Job
 from sroamd.core.allowance import Allowance
 from sroamd.core.database import Datum
-from sroamd.core.dhcp_options import reply_options
-from sroamd.core.effects import Level, SendDhcp
+from sroamd.core.dhcp_options import ReplyOptions
+from sroamd.core.dhcp_reply import UNSPECIFIED, reply
+from sroamd.core.effects import Level
 from sroamd.core.events import DhcpReceived
 from sroamd.core.leases import Leases, address_of_key
 from sroamd.core.probes import Probes
 from sroamd.core.tickets import Tickets
 from sroamd.core.turn import State, Turn
 from sroamd.wire.datum import IPV4_LEASE, ipv4_lease_key
-from sroamd.wire.dhcpv4 import BOOTREPLY, PACKET_SIZE_MIN, DhcpMessage, MessageType
+from sroamd.wire.dhcpv4 import DhcpMessage, MessageType
 
-UNSPECIFIED = IPv4Address(0)
-LIMITED_BROADCAST = IPv4Address("255.255.255.255")
 LEASE_LIFE_MIN = 60
 
 
@@ -40,6 +39,11 @@ class DhcpServer:
         self._versions = Allowance(constants.LEASE_VERSIONS_BURST, constants.LEASE_VERSION_INTERVAL)
         self._declines = Allowance(constants.DECLINES_MAX, constants.DECLINE_INTERVAL)
         self.counters: Counter[str] = Counter()
+        self.config_changed()
+
+    def config_changed(self) -> None:
+        """What replies say may be something else now."""
+        self._options = ReplyOptions(self._state.config)
 
     def received(self, turn: Turn, event: DhcpReceived) -> None:
         """Only a station that is authorised on this very interface is heard; where it is, is no packet's to say."""
@@ -71,6 +75,9 @@ class DhcpServer:
         been found to use it, and after a start not chosen before SYNC_TIME.
         """
         station = event.source
+        if self._options.wants_no_ipv4(event.message):  # nothing of the pool, and no record of it
+            self._send(turn, event, MessageType.OFFER, UNSPECIFIED, 0)
+            return
         if station in self._contested:
             self._contested[station] = event
             return
@@ -83,9 +90,15 @@ class DhcpServer:
         if address is None:
             self.counters["dhcp4.pool-exhausted"] += 1
             self._leases.report_exhaustion(turn, IPV4_LEASE, station)
+            if self._options.asks_what_to_do_without(event.message):
+                self._send(turn, event, MessageType.OFFER, UNSPECIFIED, 0)
             return
         key = ipv4_lease_key(address)
-        if self._state.database.live(key, turn.now) is not None:
+        held = self._state.database.live(key, turn.now)
+        if held is not None and self._options.wants_rapid_commit(message):
+            self._acknowledge(turn, event, held, address)
+            return
+        if held is not None:
             self._send(turn, event, MessageType.OFFER, address, self._life(message))
             return
         self._offer(turn, event, address, had_it=address == message.requested_address)
@@ -286,33 +299,7 @@ class DhcpServer:
         return most if asked is None else max(min(asked, most), min(LEASE_LIFE_MIN, most))
 
     def _send(self, turn: Turn, event: DhcpReceived, kind: MessageType, address: IPv4Address, life: int) -> None:
-        """Addressed by section 4.1, with the fields of section 4.3.1 table 3."""
-        request = event.message
-        config = self._state.config
-        is_ack = kind is MessageType.ACK
-        if kind is MessageType.NAK:
-            destination = LIMITED_BROADCAST
-        elif request.ciaddr != UNSPECIFIED:
-            destination = request.ciaddr
-        elif request.broadcast:
-            destination = LIMITED_BROADCAST
-        else:
-            destination = address
-        reply = DhcpMessage(
-            op=BOOTREPLY,
-            message_type=kind,
-            xid=request.xid,
-            chaddr=request.chaddr,
-            broadcast=request.broadcast,
-            ciaddr=request.ciaddr if is_ack else UNSPECIFIED,
-            yiaddr=address,
-            giaddr=request.giaddr,
-            options=reply_options(config, request, kind, life),
-        )
-        size = request.max_message_size or PACKET_SIZE_MIN
-        turn.said.append(
-            SendDhcp(event.interface, event.source, config.network.ipv4_gateway, destination, reply, max_size=size)
-        )
+        turn.said.append(reply(self._options, event, kind, address, life))
         self.counters[f"dhcp4.{kind.name.lower()}"] += 1
 
 

@@ -44,6 +44,10 @@ class DirectRoutes:
         before = self.installed
         turn.touched.update(key for key, towards in found.items() if before.get(key) != towards)
         self.installed = {key: self._shared(key, towards) for key, towards in found.items()}
+        self.look_at_all(turn)
+
+    def look_at_all(self, turn: Turn) -> None:
+        """What is derived for the stations of all other nodes may have changed."""
         self._look_at(turn, self.next_hops.nodes)
 
     def objects_lost(self, turn: Turn, lost: Iterable[tuple[NodeId, int]]) -> None:

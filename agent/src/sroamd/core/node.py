@@ -170,6 +170,9 @@ class Node:
                 self.state.config = config
                 self.associations.interfaces_changed(turn)
                 self.leases.config_changed(turn.now)
+                self.dhcp_server.config_changed()
+                self.router_advertiser.config_changed(turn)
+                self.routes.config_changed(turn)
                 self.own_record.publish(turn)
             case events.StopRequested():
                 if self.state.config.node.flush_on_exit:

@@ -14,7 +14,7 @@ from hashlib import sha256
 from ipaddress import IPv4Network, IPv6Network
 
 from sroamd.addresses import Mac
-from sroamd.config import AddressRange
+from sroamd.config import AddressRange, NetworkConfig
 from sroamd.spans import Spans
 from sroamd.wire.datum import IPV4_LEASE, IPV6_LEASE
 
@@ -74,6 +74,12 @@ class Pool:
     def place(self, key: bytes) -> int | None:
         """The inverse of `key`; None where the key is none of this pool's."""
         return self.numbers.index(int.from_bytes(key[1:], "big")) if key[0] == self.kind else None
+
+
+def pools_of(network: NetworkConfig) -> dict[int, tuple[Pool, ...]]:
+    """By kind, all that stations may be routed to; some have their prefixes from a former pool."""
+    ipv6 = (network.ipv6_prefix, *network.former_ipv6_prefixes)
+    return {IPV4_LEASE: (Pool.of(network.ipv4_prefix),), IPV6_LEASE: tuple(map(Pool.of, ipv6))}
 
 
 def _power_of_two(number: int) -> int:

@@ -8,12 +8,14 @@ the next node is the same router to them.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
+from collections.abc import Iterator
 from functools import partial
-from ipaddress import IPv6Address, IPv6Network
+from ipaddress import IPv6Network
+from itertools import islice
 
 from sroamd import constants
 from sroamd.addresses import Mac
+from sroamd.core.advertisement import Content
 from sroamd.core.agenda import Job
 from sroamd.core.database import Datum
 from sroamd.core.effects import SendRouterAdvertisement
@@ -23,11 +25,8 @@ from sroamd.core.probes import Probes
 from sroamd.core.tickets import Tickets
 from sroamd.core.turn import State, Turn
 from sroamd.wire.datum import IPV6_LEASE, ipv6_lease_key
-from sroamd.wire.icmpv6 import PrefixInformation, RouterAdvertisement
 
-HOP_LIMIT = 64
 INTERVAL_SPREAD = 0.1
-LOST_MAX = 4  # prefixes that an advertisement still deprecates
 
 
 class RouterAdvertiser:
@@ -41,11 +40,25 @@ class RouterAdvertiser:
         self._unwritten: set[Mac] = set()  # stations whose new prefix is on its way to the disk
         self._contested: dict[Mac, IPv6Network] = {}  # new prefixes, which others may be getting too (CONTEST_TIME)
         self._lost: dict[Mac, tuple[IPv6Network, ...]] = {}  # prefixes that each station was told, and has lost
+        self._initial: dict[Mac, int] = {}  # advertisements that a station is still to get soon
+        self._content = Content.of(state.config)
         self.counters: Counter[str] = Counter()
 
+    def config_changed(self, turn: Turn) -> None:
+        """Tell all stations what is new, but not all at once. Who waits for a prefix will hear of it then."""
+        before, self._content = self._content, Content.of(self._state.config)
+        if before == self._content:
+            return
+        for station in self._state.present:
+            if station not in self._contested:
+                self._initial[station] = constants.RA_INITIAL
+                at = turn.now + constants.RA_CHANGED_WITHIN * self._state.rng.random()
+                self._state.agenda.set(Job.ADVERTISE, station, at)
+
     def arrived(self, turn: Turn, station: Mac) -> None:
-        """Now, and once more when frames are sure to get through (constants.ANNOUNCE_AT)."""
+        """Now, once more when frames are sure to get through (constants.ANNOUNCE_AT), and once more for who dozes."""
         self._answered.pop(station, None)
+        self._initial[station] = constants.RA_INITIAL
         self._state.agenda.set(Job.ADVERTISE, station, turn.now + constants.ANNOUNCE_AT[-1])
         self._advertise(turn, station)
 
@@ -65,18 +78,22 @@ class RouterAdvertiser:
     def lost(self, turn: Turn, old: Datum) -> None:
         """A station here has lost its prefix to another: tell it so, with its next one."""
         station, prefix = Mac(old.value), prefix_of_key(old.key)
-        self._lost[station] = tuple(dict.fromkeys((*self._lost.get(station, ()), prefix)))[-LOST_MAX:]
+        lost = tuple(dict.fromkeys((*self._lost.get(station, ()), prefix)))
+        self._lost[station] = lost[-constants.FORMER_PREFIXES_MAX :]
         if station not in self._contested:
             self._advertise(turn, station)
 
     def due(self, turn: Turn, station: Mac) -> None:
         self._settle(turn, station)
         if station in self._state.present:
-            interval = self._state.spread(self._state.config.ra.interval, INTERVAL_SPREAD)
+            more = self._initial.get(station, 0) > 1  # after the one that is due now
+            usual = self._state.spread(self._state.config.ra.interval, INTERVAL_SPREAD)
+            interval = min(constants.RA_INITIAL_INTERVAL, usual) if more else usual
             self._state.agenda.set(Job.ADVERTISE, station, turn.now + interval)
             self._advertise(turn, station)
         else:
             self._answered.pop(station, None)
+            self._initial.pop(station, None)
             self._lost.pop(station, None)
 
     def _settle(self, turn: Turn, station: Mac) -> None:
@@ -160,43 +177,24 @@ class RouterAdvertiser:
         if interface is None:
             return
         self.counters["ra.sent"] += 1
-        turn.said.append(
-            SendRouterAdvertisement(
-                interface,
-                station,
-                self._state.config.network.ipv6_gateway,
-                self._content(turn, interface, station, prefix),
-            )
-        )
+        owed = self._initial.pop(station, 0) - 1
+        if owed > 0:
+            self._initial[station] = owed
+        given_up = islice(self._given_up(station, prefix, turn.now), constants.FORMER_PREFIXES_MAX)
+        content = self._content.for_station(self._state.interfaces.get(interface), prefix, given_up)
+        source = self._state.config.network.ipv6_gateway
+        turn.said.append(SendRouterAdvertisement(interface, station, source, content))
 
-    def _former(self, turn: Turn, station: Mac, prefix: IPv6Network) -> dict[IPv6Network, int]:
+    def _given_up(self, station: Mac, prefix: IPv6Network, now: float) -> Iterator[tuple[IPv6Network, int]]:
         """What it was told and is to leave, and how long that is valid yet: lost to another station, or still its own
-        but no longer what it may have (another pool, a reservation).
+        but no longer what it may have (another pool, a reservation). Such a lease is no longer renewed, so what is left
+        of it, on whichever node, is how long its addresses may live (RFC 4862 section 5.5.3 (e)).
         """
-        former = {each: self._valid for each in self._lost.get(station, ()) if each != prefix}  # it may have come back
+        for each in self._lost.get(station, ()):
+            if each != prefix:  # it may have come back
+                yield each, self._valid
         for datum in self._leases.of_station(station, IPV6_LEASE):
-            each = prefix_of_key(datum.key)
-            is_told = each != prefix and datum.expires_at > turn.now and len(former) < LOST_MAX
-            if is_told and not self._leases.may_keep(datum.key, station, turn.now):
-                former[each] = datum.remaining(turn.now)
-        return former
-
-    def _content(self, turn: Turn, interface: str, station: Mac, prefix: IPv6Network) -> RouterAdvertisement:
-        """The same on all nodes for one station, but for the link-layer address (RFC 4861 section 6.2.7)."""
-        ra, network = self._state.config.ra, self._state.config.network
-        information = PrefixInformation(
-            prefix, on_link=False, autonomous=True, valid=ra.valid_lifetime, preferred=ra.preferred_lifetime
-        )
-        former = self._former(turn, station, prefix)
-        deprecated = (replace(information, prefix=each, preferred=0, valid=valid) for each, valid in former.items())
-        return RouterAdvertisement(
-            hop_limit=HOP_LIMIT,
-            managed=False,
-            other=False,
-            lifetime=ra.router_lifetime,
-            source_link_layer=self._state.interfaces.get(interface),
-            mtu=ra.mtu,
-            prefixes=(information, *deprecated),
-            rdnss=tuple(server for server in network.nameservers if isinstance(server, IPv6Address)),
-            rdnss_lifetime=ra.router_lifetime,
-        )
+            each, remaining = prefix_of_key(datum.key), int(datum.expires_at - now)
+            is_told = each != prefix and remaining > 0
+            if is_told and not self._leases.may_keep(datum.key, station, now):
+                yield each, min(self._valid, remaining)

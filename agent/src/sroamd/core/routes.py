@@ -22,7 +22,7 @@ from sroamd.core.backoff import Backoffs
 from sroamd.core.direct import DirectRoutes, version_of
 from sroamd.core.effects import InstallRoute, Level, RemoveRoute
 from sroamd.core.nodes import Nodes
-from sroamd.core.pools import Pool
+from sroamd.core.pools import pools_of
 from sroamd.core.turn import State, Turn
 from sroamd.core.values import NextHop, Prefix, Route, RouteKind, Towards
 from sroamd.wire.datum import association_key, ipv4_lease_key, ipv6_lease_key, lease_prefix
@@ -46,8 +46,7 @@ class Routes:
             quiet=constants.REINSTALL_QUIET,
         )
         network = state.config.network
-        pools = Pool.of(network.ipv4_prefix), Pool.of(network.ipv6_prefix)
-        self._pools = {pool.kind: pool for pool in pools}
+        self._pools = pools_of(network)
         never = network.ipv4_prefix.network_address, network.ipv4_prefix.broadcast_address, network.ipv4_gateway
         self._never = frozenset(map(ipv4_lease_key, never))
 
@@ -152,6 +151,15 @@ class Routes:
         self.near.clear()
         self._demoted.clear()
         self.direct.flush(turn)
+
+    def config_changed(self, turn: Turn) -> None:
+        """Perhaps stations get their prefixes elsewhere now, and keep routes to those that they had, or lose them."""
+        before, self._pools = self._pools, pools_of(self._state.config.network)
+        if before != self._pools:
+            turn.touched.update(self.near)
+            for station in self._state.present:
+                turn.touch(station)
+            self.direct.look_at_all(turn)
 
     # -- derivation
 
@@ -271,7 +279,7 @@ class Routes:
 
     def _is_ours(self, key: bytes) -> bool:
         """No peer may make us announce the gateway, or route other people's addresses, by a lease that it invents."""
-        return key not in self._never and self._pools[key[0]].place(key) is not None
+        return key not in self._never and any(pool.place(key) is not None for pool in self._pools[key[0]])
 
     def _forget(self, key: bytes) -> Route | Towards | None:
         """It is not in the kernel any more. Returns what was."""

@@ -9,7 +9,7 @@ from sroamd.config import Config
 # What sockets, the database or the other nodes hold on to. The rest is read anew by whoever uses it.
 _FIXED = {
     "node": ("name", "id", "state_dir", "router_ipv4", "router_ipv6"),
-    "network": ("ipv4_prefix", "ipv6_prefix", "ipv4_gateway", "ipv6_gateway"),
+    "network": ("ipv4_prefix", "ipv4_gateway", "ipv6_gateway"),
     "flood": ("listen",),
     "control": ("socket",),
     "babel": ("interfaces",),

@@ -237,7 +237,8 @@ class Service:
 def _stations_side(config: Config) -> tuple[tuple[IpNetwork, ...], tuple[IpAddress, ...]]:
     """The prefixes and the addresses from which no peer may come."""
     network = config.network
-    return (network.ipv4_prefix, network.ipv6_prefix), (network.ipv4_gateway, network.ipv6_gateway)
+    prefixes: list[IpNetwork] = [network.ipv4_prefix, network.ipv6_prefix, *network.former_ipv6_prefixes]
+    return tuple(prefixes), (network.ipv4_gateway, network.ipv6_gateway)
 
 
 def _router_addresses(config: Config) -> tuple[list[IpAddress], list[IpAddress]]:

@@ -39,9 +39,11 @@ OPTION_RENEWAL_TIME = 58
 OPTION_REBINDING_TIME = 59
 OPTION_VENDOR_CLASS = 60
 OPTION_CLIENT_ID = 61
+OPTION_RAPID_COMMIT = 80  # RFC 4039
 OPTION_RELAY_AGENT = 82  # RFC 3046
 OPTION_IPV6_ONLY = 108  # RFC 8925
 OPTION_CAPTIVE_PORTAL = 114  # RFC 8910
+OPTION_AUTO_CONFIGURE = 116  # RFC 2563
 OPTION_DOMAIN_SEARCH = 119  # RFC 3397
 OPTION_CLASSLESS_ROUTES = 121  # RFC 3442
 OPTION_END = 255
@@ -74,7 +76,8 @@ _FRAMING = frozenset((OPTION_PAD, OPTION_OVERLOAD, OPTION_MESSAGE_TYPE, OPTION_E
 # fmt: off
 _ESSENTIAL = frozenset((
     OPTION_SERVER_ID, OPTION_CLIENT_ID, OPTION_REQUESTED_ADDRESS, OPTION_LEASE_TIME, OPTION_RENEWAL_TIME,
-    OPTION_REBINDING_TIME, OPTION_SUBNET_MASK, OPTION_ROUTER, OPTION_CLASSLESS_ROUTES,
+    OPTION_REBINDING_TIME, OPTION_SUBNET_MASK, OPTION_ROUTER, OPTION_CLASSLESS_ROUTES, OPTION_RAPID_COMMIT,
+    OPTION_IPV6_ONLY, OPTION_AUTO_CONFIGURE,
 ))
 # fmt: on
 _NO_IPV4 = IPv4Address(0)
@@ -271,8 +274,9 @@ def encode(message: DhcpMessage, *, max_size: int = PACKET_SIZE_MIN) -> bytes:
 
     `max_size` is what the client said it takes (option 57), IPv4 and UDP headers included; below 576 it is taken as
     576, above MESSAGE_MAX as MESSAGE_MAX. What a client cannot live without (its address is no use without mask,
-    router, routes and times, and an answer without server and client identifier is none) is always sent; of the other
-    options each goes in if it still fits when its turn comes, so those that stand first have the better chance.
+    router, routes and times, an answer is none without server and client identifier, and options 80, 108 and 116 say
+    what kind of answer it is) is always sent; of the other options each goes in if it still fits when its turn comes,
+    so those that stand first have the better chance.
     ValueError if `message.options` has a framing option (0, 52, 53, 255).
     """
     if not _FRAMING.isdisjoint(message.options):

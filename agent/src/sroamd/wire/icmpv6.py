@@ -1,4 +1,4 @@
-"""Neighbour discovery (RFC 4861, RFC 8106) in IPv6: router and neighbour solicitations and advertisements.
+"""Neighbour discovery (RFC 4861) in IPv6: router and neighbour solicitations and advertisements.
 
 What the RFC says to discard silently is a DecodeError here, and so are extension headers and fragments (RFC 6980) and
 all other ICMPv6 types. Options that we do not use are skipped, `wire.ndisc_options` has the others.
@@ -16,15 +16,17 @@ from sroamd.addresses import Mac
 from sroamd.wire import ndisc_options as option
 from sroamd.wire.checksum import checksum_holds, internet_checksum
 from sroamd.wire.cursor import DecodeError
-from sroamd.wire.ndisc_options import PrefixInformation
+from sroamd.wire.ndisc_options import Nat64Prefix, PrefixInformation, RouteInformation
 
 __all__ = [
     "HOP_LIMIT",
     "Icmpv6Packet",
     "Message",
+    "Nat64Prefix",
     "NeighborAdvertisement",
     "NeighborSolicitation",
     "PrefixInformation",
+    "RouteInformation",
     "RouterAdvertisement",
     "RouterSolicitation",
     "decode_packet",
@@ -65,6 +67,7 @@ class RouterAdvertisement:
     """`lifetime` in seconds, `reachable` and `retrans` in milliseconds (0: unspecified).
 
     `rdnss_lifetime`, seconds, is that of the name servers `rdnss` and of the search domains `search` (DNSSL).
+    `captive_portal`: a URI; "" is none.
     """
 
     hop_limit: int
@@ -79,6 +82,9 @@ class RouterAdvertisement:
     rdnss: tuple[IPv6Address, ...] = ()
     rdnss_lifetime: int = 0
     search: tuple[str, ...] = ()
+    routes: tuple[RouteInformation, ...] = ()
+    nat64: tuple[Nat64Prefix, ...] = ()
+    captive_portal: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +193,9 @@ def _decode_router_advertisement(content: bytes, source: bytes, _destination: by
     servers: list[IPv6Address] = []
     domains: list[str] = []
     lifetimes: list[int] = []
+    routes: list[RouteInformation] = []
+    nat64: list[Nat64Prefix] = []
+    portal = ""
     for kind, body in option.split_options(content[_RA_FIELDS.size :]):
         if kind == option.SOURCE_LINK_LAYER:
             mac = option.decode_link_layer(body, mac)
@@ -202,6 +211,12 @@ def _decode_router_advertisement(content: bytes, source: bytes, _destination: by
             seconds, more_domains = option.decode_search(body)
             lifetimes.append(seconds)
             domains.extend(more_domains)
+        elif kind == option.ROUTE_INFORMATION:
+            routes.append(option.decode_route(body))
+        elif kind == option.PREF64:
+            nat64.append(option.decode_nat64(body))
+        elif kind == option.CAPTIVE_PORTAL:
+            portal = option.decode_portal(body)
     return RouterAdvertisement(
         hop_limit=hop_limit,
         managed=bool(flags & _MANAGED),
@@ -215,6 +230,9 @@ def _decode_router_advertisement(content: bytes, source: bytes, _destination: by
         rdnss=tuple(servers),
         rdnss_lifetime=min(lifetimes, default=0),
         search=tuple(domains),
+        routes=tuple(routes),
+        nat64=tuple(nat64),
+        captive_portal=portal,
     )
 
 
@@ -269,4 +287,8 @@ def _encode_router_advertisement(message: RouterAdvertisement) -> bytes:
         parts.append(option.encode_rdnss(message.rdnss_lifetime, message.rdnss))
     if message.search:
         parts.append(option.encode_search(message.rdnss_lifetime, message.search))
+    parts.extend(map(option.encode_route, message.routes))
+    parts.extend(map(option.encode_nat64, message.nat64))
+    if message.captive_portal:
+        parts.append(option.encode_portal(message.captive_portal))
     return b"".join(parts)

@@ -1,4 +1,5 @@
-"""The options of neighbour discovery messages: type, length in units of eight octets, body (RFC 4861, RFC 8106)."""
+"""The options of neighbour discovery messages: type, length in units of eight octets, body (RFC 4861, and what its
+successors added: RFC 4191, RFC 8106, RFC 8781, RFC 8910)."""
 
 from __future__ import annotations
 
@@ -9,21 +10,29 @@ from ipaddress import IPv6Address, IPv6Network
 
 from sroamd.addresses import Mac
 from sroamd.wire.cursor import DecodeError, Reader
+from sroamd.wire.domains import decode_domains, encode_domains
 
 SOURCE_LINK_LAYER = 1
 TARGET_LINK_LAYER = 2
 PREFIX_INFORMATION = 3
 MTU = 5
+ROUTE_INFORMATION = 24
 RDNSS = 25
 DNSSL = 31
+CAPTIVE_PORTAL = 37
+PREF64 = 38
 
 INFINITE_LIFETIME = 0xFFFFFFFF
 OPTION_BODY_MAX = 255 * 8 - 2  # octets: the length is one octet
-DOMAIN_MAX = 253  # characters of a domain name as written (RFC 1035 section 2.3.4: 255 octets on the wire)
-LABEL_MAX = 63
+NAT64_LENGTHS = (96, 64, 56, 48, 40, 32)  # by their code (RFC 8781 section 4)
+NAT64_LIFETIME_UNIT = 8  # s
+NAT64_LIFETIME_MAX = 8191 * NAT64_LIFETIME_UNIT  # 13 bits
 
 _PREFIX = struct.Struct("!BBII4x16s")
 _LIFETIME = struct.Struct("!2xI")
+_ROUTE = struct.Struct("!BBI")
+_NAT64 = struct.Struct("!H12s")
+_PREFERENCES = {0: "medium", 1: "high", 3: "low"}  # RFC 4191 section 2.1; 2 is reserved
 _ON_LINK, _AUTONOMOUS = 0x80, 0x40
 
 
@@ -36,6 +45,23 @@ class PrefixInformation:
     autonomous: bool
     valid: int
     preferred: int
+
+
+@dataclass(frozen=True, slots=True)
+class RouteInformation:
+    """`preference`: "low", "medium" or "high"; `lifetime` in seconds."""
+
+    prefix: IPv6Network
+    preference: str
+    lifetime: int
+
+
+@dataclass(frozen=True, slots=True)
+class Nat64Prefix:
+    """`lifetime` in seconds, a multiple of 8 up to NAT64_LIFETIME_MAX."""
+
+    prefix: IPv6Network
+    lifetime: int
 
 
 def split_options(octets: bytes) -> Iterator[tuple[int, bytes]]:
@@ -128,47 +154,68 @@ def encode_rdnss(lifetime: int, addresses: tuple[IPv6Address, ...]) -> bytes:
 
 
 def decode_search(body: bytes) -> tuple[int, tuple[str, ...]]:
-    """Lifetime and search domains (RFC 8106 section 5.2: as in RFC 1035 section 3.1, no compression, zeros behind)."""
+    """Lifetime and search domains (RFC 8106 section 5.2)."""
     reader = Reader(body)
     reader.u16()  # reserved
     lifetime = reader.u32()
-    domains: list[str] = []
-    labels: list[str] = []
-    while reader.remaining:
-        length = reader.u8()
-        if length:
-            labels.append(_decode_label(reader, length))
-        elif labels:
-            domains.append(_checked_domain(labels))
-            labels = []
-    if labels or not domains:
-        raise DecodeError("a search domain without an end, or none")
-    return lifetime, tuple(domains)
-
-
-def _decode_label(reader: Reader, length: int) -> str:
-    if length > LABEL_MAX:
-        raise DecodeError(f"a label of {length} octets")
-    label = reader.take(length)
-    if not label.isascii() or b"." in label:
-        raise DecodeError("a label that is not of a domain name")
-    return label.decode("ascii")
-
-
-def _checked_domain(labels: list[str]) -> str:
-    domain = ".".join(labels)
-    if len(domain) > DOMAIN_MAX:
-        raise DecodeError(f"a domain of {len(domain)} characters")
-    return domain
+    return lifetime, decode_domains(reader.rest())
 
 
 def encode_search(lifetime: int, domains: tuple[str, ...]) -> bytes:
-    """The whole option. ValueError if a domain is not one: ASCII, labels of 1 to 63 octets, 253 in all."""
-    return encode_option(DNSSL, _LIFETIME.pack(lifetime) + b"".join(map(_encode_domain, domains)))
+    """The whole option. ValueError if a domain is not one."""
+    return encode_option(DNSSL, _LIFETIME.pack(lifetime) + encode_domains(domains))
 
 
-def _encode_domain(domain: str) -> bytes:
-    labels = [label.encode("ascii") for label in domain.removesuffix(".").split(".")]
-    if len(domain.removesuffix(".")) > DOMAIN_MAX or not all(1 <= len(label) <= LABEL_MAX for label in labels):
-        raise ValueError(f"{domain!r} is not a domain")
-    return b"".join(bytes((len(label),)) + label for label in labels) + b"\0"
+def decode_route(body: bytes) -> RouteInformation:
+    """RFC 4191 section 2.3: as much of the prefix as its length needs, or more. A reserved preference is refused, since
+    such an option is to be ignored."""
+    if len(body) not in (_ROUTE.size, _ROUTE.size + 8, _ROUTE.size + 16):
+        raise DecodeError(f"a route information of {len(body)} octets")
+    length, flags, lifetime = _ROUTE.unpack_from(body)
+    preference = _PREFERENCES.get(flags >> 3 & 3)
+    address = body[_ROUTE.size :]
+    if preference is None or length > len(address) * 8:
+        raise DecodeError(f"a route of {length} bits in {len(address)} octets, flags {flags:#x}")
+    return RouteInformation(IPv6Network((address.ljust(16, b"\0"), length), strict=False), preference, lifetime)
+
+
+def encode_route(route: RouteInformation) -> bytes:
+    """The whole option. ValueError for an unknown preference."""
+    bits = {name: bits for bits, name in _PREFERENCES.items()}.get(route.preference)
+    if bits is None:
+        raise ValueError(f"preference {route.preference!r}")
+    length = route.prefix.prefixlen
+    address = route.prefix.network_address.packed[: (length + 63) // 64 * 8]
+    return encode_option(ROUTE_INFORMATION, _ROUTE.pack(length, bits << 3, route.lifetime) + address)
+
+
+def decode_portal(body: bytes) -> str:
+    """RFC 8910 section 2.3: the URI, zeros behind it."""
+    uri = body.rstrip(b"\0")
+    if not uri or not uri.isascii() or b"\0" in uri:
+        raise DecodeError("a captive portal without a URI")
+    return uri.decode("ascii")
+
+
+def encode_portal(uri: str) -> bytes:
+    """The whole option."""
+    return encode_option(CAPTIVE_PORTAL, uri.encode("ascii"))
+
+
+def decode_nat64(body: bytes) -> Nat64Prefix:
+    """RFC 8781 section 4."""
+    if len(body) != _NAT64.size:
+        raise DecodeError(f"a PREF64 of {len(body)} octets")
+    scaled, address = _NAT64.unpack(body)
+    code = scaled & 7
+    if code >= len(NAT64_LENGTHS):
+        raise DecodeError(f"prefix length code {code}")
+    prefix = IPv6Network((address.ljust(16, b"\0"), NAT64_LENGTHS[code]), strict=False)
+    return Nat64Prefix(prefix, (scaled >> 3) * NAT64_LIFETIME_UNIT)
+
+
+def encode_nat64(nat64: Nat64Prefix) -> bytes:
+    """The whole option; a lifetime that is no multiple of 8 s is rounded up. ValueError for another prefix length."""
+    scaled = min(-(-nat64.lifetime // NAT64_LIFETIME_UNIT), NAT64_LIFETIME_MAX // NAT64_LIFETIME_UNIT)
+    code = NAT64_LENGTHS.index(nat64.prefix.prefixlen)
+    return encode_option(PREF64, _NAT64.pack(scaled << 3 | code, nat64.prefix.network_address.packed[:12]))
