@@ -90,6 +90,8 @@ valid_lifetime = 7200
 nat64_prefix = "64:ff9b::/96"
 routes = [{ prefix = "2001:db8:1::/48", preference = "high" }, { prefix = "::/0" }]
 withdraw = true
+[dhcp6]
+stateless = true
 [babel]
 interfaces = ["bb0", "bb1"]
 """
@@ -165,6 +167,7 @@ def test_every_key_is_read() -> None:
         routes=(Ipv6Route(IPv6Network("2001:db8:1::/48"), "high"), Ipv6Route(IPv6Network("::/0"))),
         withdraw=True,
     )
+    assert config.dhcp6.stateless
     assert config.babel.interfaces == ("bb0", "bb1")
 
 
@@ -200,7 +203,7 @@ def test_a_message_cannot_write_to_the_terminal() -> None:
     assert found.startswith(r"ap.toml: node.\x1b[2J\x0a: unknown key")
 
 
-KNOWN = "babel, control, dhcp4, flood, interface, network, node, ra, reservation, routes"
+KNOWN = "babel, control, dhcp4, dhcp6, flood, interface, network, node, ra, reservation, routes"
 SECONDS = "write a whole number, 60 to 86400 seconds, without quotes"
 
 REPLACED = [

@@ -148,6 +148,13 @@ class Reservation:
 
 
 @dataclass(frozen=True, slots=True)
+class Dhcp6Config:
+    """`stateless`: name servers and such by DHCPv6, too. Addresses are never given out by it."""
+
+    stateless: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class RaConfig:
     """`withdraw`: the service ends for good, on all nodes; stations shall forget their router and its name servers."""
 
@@ -182,6 +189,7 @@ class Config:
     flood: FloodConfig = field(default_factory=FloodConfig)
     control: ControlConfig = field(default_factory=ControlConfig)
     dhcp4: Dhcp4Config = field(default_factory=Dhcp4Config)
+    dhcp6: Dhcp6Config = field(default_factory=Dhcp6Config)
     ra: RaConfig = field(default_factory=RaConfig)
     babel: BabelConfig = field(default_factory=BabelConfig)
     routes: RoutesConfig = field(default_factory=RoutesConfig)

@@ -20,6 +20,7 @@ from sroamd.config import (
     Config,
     ControlConfig,
     Dhcp4Config,
+    Dhcp6Config,
     FloodConfig,
     InterfaceConfig,
     NetworkConfig,
@@ -93,6 +94,7 @@ _READERS: Mapping[type, Readers] = {
         "routes": values.many(options.ipv4_route, "routes", ROUTES_MAX),
         "options": values.many(options.dhcp_option, "options", OPTIONS_MAX),
     },
+    Dhcp6Config: {"stateless": values.boolean},
     RaConfig: {
         # RFC 4861 section 6.2.1 and RFC 8319 section 4; a prefix lives no longer than the lease that floods it.
         "interval": values.integer(4, 32767, "seconds"),
@@ -114,6 +116,7 @@ _SECTIONS: Mapping[str, type] = {
     "flood": FloodConfig,
     "control": ControlConfig,
     "dhcp4": Dhcp4Config,
+    "dhcp6": Dhcp6Config,
     "ra": RaConfig,
     "babel": BabelConfig,
     "routes": RoutesConfig,

@@ -132,6 +132,7 @@ FORMER_PREFIXES_MAX = 4  # of the configuration; and those of one station that a
 SEARCH_MAX = 255  # octets of a search list, in one option 119
 ROUTES_MAX = 8
 OPTIONS_MAX = 32  # DHCP options by number
+DHCP6_REFRESH = 3600  # s after which a DHCPv6 client asks again; RFC 8415 section 7.6: 600 or more
 V6ONLY_WAIT_MIN = 300  # RFC 8925 section 3.4
 
 # Routes (routing section 1)

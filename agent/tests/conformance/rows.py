@@ -116,6 +116,7 @@ MODERN = (
     Row("r8910_unres", "the URN that says that there is no portal", "8910 §2", "S"),
     Row("r3203_6704", "FORCERENEW is neither sent nor believed", "3203; 6704 §3", "M"),
     Row("r4702_fqdn", "option 81 is bounded and has no effect on a DNS", "4702 §2", "M", "it is not read at all"),
+    Row("r4039_3", "rapid commit: only if enabled and asked for; the ACK is as durable as any", "4039 §3, §3.1", "M"),
     Row("r2563_116", "option 116 is answered only by policy", "2563 §2.3; 8925 §3.3.1", "P"),
 )
 
@@ -169,6 +170,10 @@ ROUTER = (
         "8106 §5.1 to §5.3",
         "S",
     ),
+    Row("r4191_23", "routes in advertisements: length, preference, lifetime", "4191 §2.3", "M"),
+    Row("r8781_4", "the NAT64 prefix in advertisements, its scaled lifetime", "8781 §4", "M"),
+    Row("r8415_1836", "stateless DHCPv6: what is configured and asked for, and both identifiers", "8415 §18.3.6", "M"),
+    Row("r8415_1612", "an Information-request for another server, or for addresses, is ignored", "8415 §16.12", "M"),
     Row("r4861_726_na", "unsolicited NA: R=1, S=0, O=1, with the link-layer address", "4861 §7.2.6", "S"),
     Row(
         "r9131_router",

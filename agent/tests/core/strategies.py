@@ -23,6 +23,7 @@ from sroamd.wire.datum import (
     node_key,
 )
 from sroamd.wire.dhcpv4 import DhcpMessage, MessageType
+from sroamd.wire.dhcpv6 import Dhcp6Message
 from sroamd.wire.flood import Hello, Update
 from sroamd.wire.icmpv6 import RouterSolicitation
 from tests.core.harness import ALICE, BOB, config_of, id_of, mac
@@ -146,6 +147,7 @@ events = st.one_of(
             messages.map(lambda message: replace(message, chaddr=source)),
         )
     ),
+    st.builds(ev.Dhcp6Received, interfaces, stations, ipv6, st.builds(Dhcp6Message, st.integers(1, 11), st.just(7))),
     st.builds(ev.RouterSolicited, interfaces, stations, ipv6, st.builds(RouterSolicitation, st.none() | stations)),
     st.builds(ev.PeerReady, peers, texts),
     st.builds(

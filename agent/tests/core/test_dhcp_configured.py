@@ -274,6 +274,7 @@ def rapid(station: object = ALICE, **more: bytes) -> DhcpMessage:
 
 
 @pytest.mark.spec("RFC 4039", "3")
+@pytest.mark.conformance("r4039_3")
 def test_r4039_3_rapid_commit_is_acknowledged_at_once_and_is_a_lease() -> None:
     lab = lab_with(2, rapid_commit=True)
     lab.join(1, ALICE)
@@ -290,6 +291,7 @@ def test_r4039_3_rapid_commit_is_acknowledged_at_once_and_is_a_lease() -> None:
 
 
 @pytest.mark.spec("RFC 4039", "3")
+@pytest.mark.conformance("r4039_3")
 def test_r4039_3_rapid_commit_is_on_disk_before_its_client_hears_of_it() -> None:
     lab = lab_with(rapid_commit=True)
     lab.join(1, ALICE)
@@ -303,6 +305,7 @@ def test_r4039_3_rapid_commit_is_on_disk_before_its_client_hears_of_it() -> None
 
 
 @pytest.mark.spec("RFC 4039", "3")
+@pytest.mark.conformance("r4039_3")
 def test_r4039_3_rapid_commit_waits_until_nobody_contests_the_address() -> None:
     """Two that come at one instant at nodes that cannot have heard of each other's choice yet."""
     lab = lab_with(2, rapid_commit=True, exclude=tuple(IPv4Network(a) for a in POOL if a not in (POOL[9], POOL[10])))

@@ -53,6 +53,7 @@ def prefixes(advertisement: RouterAdvertisement) -> dict[IPv6Network, PrefixInfo
 @pytest.mark.spec("RFC 4191", "2.3")
 @pytest.mark.spec("RFC 8106", "5.2")
 @pytest.mark.spec("RFC 8781", "4")
+@pytest.mark.conformance("r4191_23", "r8781_4")
 def test_what_is_configured_is_said_and_nothing_else() -> None:
     lab = lab_with(**EVERYTHING)
     lab.join(1, ALICE)

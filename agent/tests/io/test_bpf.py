@@ -47,8 +47,9 @@ def passes(pair: Pair, packet: Packet | bytes) -> bool:
         STATION / IP(options=[IPOption(b"\x94\x04\x00\x00")]) / REQUEST,
         STATION / IPv6() / ICMPv6ND_RS(),
         STATION / IPv6() / ICMPv6ND_NA(),
+        STATION / IPv6() / UDP(sport=546, dport=547),
     ],
-    ids=["arp-reply", "dhcp", "dhcp-ip-options", "rs", "na"],
+    ids=["arp-reply", "dhcp", "dhcp-ip-options", "rs", "na", "dhcp6"],
 )
 def test_what_the_core_asks_for_passes(pair: Pair, packet: Packet) -> None:
     bpf.attach(pair[0], bpf.STATION_FRAMES)
@@ -67,6 +68,8 @@ def test_what_the_core_asks_for_passes(pair: Pair, packet: Packet) -> None:
         STATION / IPv6() / ICMPv6ND_NS(),
         STATION / IPv6() / ICMPv6ND_RA(),
         STATION / IPv6() / UDP(dport=67),
+        STATION / IPv6() / UDP(sport=547, dport=546),
+        STATION / IPv6(nh=44) / UDP(sport=546, dport=547),
         STATION / Dot1Q(vlan=5) / ARP(op=2),
         STATION / b"x",
         b"",
@@ -83,6 +86,8 @@ def test_what_the_core_asks_for_passes(pair: Pair, packet: Packet) -> None:
         "ns",
         "ra",
         "udp6",
+        "dhcp6-reply",
+        "dhcp6-fragment",
         "tagged",
         "other",
         "empty",

@@ -22,6 +22,7 @@ from sroamd.io.peer_transport import PeerEffect
 from sroamd.io.route_socket import Change, Failure
 from sroamd.wire.census import Question
 from sroamd.wire.dhcpv4 import DhcpMessage, MessageType
+from sroamd.wire.dhcpv6 import Dhcp6Message
 from sroamd.wire.flood import Hello, Update
 from sroamd.wire.icmpv6 import RouterAdvertisement
 from tests.io.events import Collector
@@ -131,6 +132,7 @@ FRAMES: list[FrameEffect] = [
     effects.SendArpProbe("wlan0", IPv4Address("192.0.2.7")),
     effects.SendNeighborSolicitation("wlan0", STATION, GATEWAY6, GATEWAY6),
     effects.SendDhcp("wlan0", STATION, GATEWAY, GATEWAY, REPLY),
+    effects.SendDhcp6("wlan0", STATION, GATEWAY6, GATEWAY6, Dhcp6Message(7, 7)),
     effects.SendRouterAdvertisement("wlan0", STATION, GATEWAY6, ADVERTISEMENT),
 ]
 SET = effects.SetNextHop(AP2, 4, NextHop("bb0", IPv4Address("10.255.0.2")))

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scapy.layers.dhcp import BOOTP, DHCP
+from scapy.layers.dhcp6 import DHCP6_InfoRequest, DHCP6_Reply, DHCP6OptOptReq
 from scapy.layers.inet import IP, UDP
 from scapy.layers.inet6 import (
     ICMPv6ND_NA,
@@ -24,9 +25,10 @@ from scapy.packet import Packet
 
 from sroamd.addresses import Mac
 from sroamd.core import effects
-from sroamd.core.events import DhcpReceived, Probe, ProbeAnswered, RouterSolicited
+from sroamd.core.events import Dhcp6Received, DhcpReceived, Probe, ProbeAnswered, RouterSolicited
 from sroamd.io.frames import Drop, FrameEffect, Receiver, encode_frame, read_frame
 from sroamd.wire.dhcpv4 import DhcpMessage, MessageType
+from sroamd.wire.dhcpv6 import Dhcp6Message
 from sroamd.wire.icmpv6 import PrefixInformation, RouterAdvertisement
 
 STATION, OTHER, OWN = "02:00:00:00:00:07", "02:00:00:00:00:08", "02:00:00:00:00:01"
@@ -89,6 +91,18 @@ def test_answers_to_a_solicitation_are_signs_of_life(packet: Packet) -> None:
     assert read_frame(RECEIVER, bytes(packet)) == ProbeAnswered("wlan0", Mac.parse(STATION), Probe.NEIGHBOR)
 
 
+def dhcp6(source: str = "fe80::7", to: str = "ff02::1:2", port: int = 547, **udp: object) -> Packet:
+    frame = Ether(src=STATION, dst="33:33:00:01:00:02") / IPv6(src=source, dst=to)
+    return frame / UDP(sport=546, dport=port, **udp) / DHCP6_InfoRequest(trid=7) / DHCP6OptOptReq(reqopts=[23])
+
+
+def test_dhcp6_information_request_is_received() -> None:
+    event = read_frame(RECEIVER, bytes(dhcp6()))
+
+    message = Dhcp6Message(11, 7, {6: bytes((0, 23))})
+    assert event == Dhcp6Received("wlan0", Mac.parse(STATION), IPv6Address("fe80::7"), message)
+
+
 def test_arp_reply_is_a_sign_of_life_and_says_which_address_its_sender_has() -> None:
     assert read_frame(RECEIVER, bytes(arp_reply())) == ProbeAnswered(
         "wlan0", Mac.parse(STATION), Probe.ARP, IPv4Address("192.0.2.7")
@@ -119,6 +133,13 @@ def test_arp_reply_is_a_sign_of_life_and_says_which_address_its_sender_has() -> 
         ),
         (Ether(src=STATION, dst=OWN) / IPv6(src="fe80::7", dst="fe80::1", hlim=64) / ICMPv6ND_RS(), "icmpv6.malformed"),
         (Ether(src=STATION, dst=OWN) / ARP(op=9, hwsrc=STATION), "arp.malformed"),
+        (dhcp6(to="fe80::1"), "dhcp6.not_from_here"),
+        (dhcp6(to="ff05::1:3"), "dhcp6.not_from_here"),
+        (dhcp6(source="2001:db8:44:7::7"), "dhcp6.not_from_here"),
+        (dhcp6(source="::"), "dhcp6.not_from_here"),
+        (dhcp6(port=53), "frame.other_protocol"),
+        (dhcp6(chksum=0), "dhcp6.malformed"),
+        (Ether(bytes(dhcp6())[:-1]), "dhcp6.malformed"),
         (Ether(bytes(dhcp())[:100]), "dhcp4.malformed"),
     ],
 )
@@ -135,7 +156,7 @@ def test_checksum_that_the_kernel_has_not_filled_in_is_not_judged() -> None:
     assert isinstance(read_frame(RECEIVER, bytes(frame), checksum_ready=False), DhcpReceived)
 
 
-@given(st.sampled_from([dhcp(), solicitation(), arp_reply(), advertisement()]), st.data())
+@given(st.sampled_from([dhcp(), dhcp6(), solicitation(), arp_reply(), advertisement()]), st.data())
 def test_cut_and_altered_frames_never_raise(packet: Packet, data: st.DataObject) -> None:
     frame = bytearray(bytes(packet))
     frame[data.draw(st.integers(0, len(frame) - 1))] ^= data.draw(st.integers(1, 255))
@@ -204,6 +225,19 @@ def test_dhcp_reply_goes_to_the_station_even_where_ip_says_broadcast(destination
     assert ("message-type", 2) in packet[DHCP].options
     relay = sent(replace(effect, port=67))
     assert relay[UDP].dport == 67
+
+
+def test_dhcp6_reply_goes_from_the_gateways_link_local_address_to_the_station() -> None:
+    reply = Dhcp6Message(7, 0x123456, {2: bytes(18)})
+    gateway, station = IPv6Address("fe80::1"), IPv6Address("fe80::7")
+    packet = sent(effects.SendDhcp6("wlan0", Mac.parse(STATION), gateway, station, reply))
+
+    assert (packet[IPv6].src, packet[IPv6].dst) == ("fe80::1", "fe80::7")
+    assert (packet[UDP].sport, packet[UDP].dport) == (547, 546)
+    assert packet[DHCP6_Reply].trid == 0x123456
+    checksum = packet[UDP].chksum
+    del packet[UDP].chksum
+    assert Ether(bytes(packet))[UDP].chksum == checksum
 
 
 @pytest.mark.conformance("r4861_42_src", "r8273_4_flags", "r4861_626_delay")

@@ -8,7 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from sroamd.addresses import Mac, NodeId
-from sroamd.wire import arp, census, dhcpv4, ethernet, flood, icmpv6, summary, udp4
+from sroamd.wire import arp, census, dhcpv4, dhcpv6, ethernet, flood, icmpv6, summary, udp4, udp6
 from sroamd.wire.datum import NodeRecord
 from sroamd.wire.ndisc_options import NAT64_LENGTHS
 
@@ -104,6 +104,26 @@ dhcp_messages = st.builds(
     giaddr=ipv4,
     options=dhcp_options,
 )
+
+_dhcp6_options = st.dictionaries(
+    st.integers(0, 0xFFFF).filter(lambda code: code not in (1, 2, 6)), st.binary(max_size=20), max_size=8
+)
+_duids = st.binary(min_size=dhcpv6.DUID_MIN, max_size=dhcpv6.DUID_MAX)
+_dhcp6_checked = st.fixed_dictionaries(
+    {},
+    optional={
+        1: _duids,
+        2: _duids,
+        6: st.lists(u16, max_size=8).map(lambda codes: b"".join(code.to_bytes(2, "big") for code in codes)),
+    },
+)
+dhcp6_messages = st.builds(
+    dhcpv6.Dhcp6Message,
+    st.integers(1, dhcpv6.RELAY_FORW - 1),
+    st.integers(0, 0xFFFFFF),
+    st.builds(lambda some, others: {**some, **others}, _dhcp6_checked, _dhcp6_options),
+)
+datagrams6 = st.builds(udp6.Datagram6, unicast_ipv6, u16, ipv6, u16, st.binary(max_size=300))
 
 _labels = st.text("abcdefghijklmnopqrstuvwxyz0123456789-", min_size=1, max_size=20)
 domains = st.lists(_labels, min_size=1, max_size=4).map(".".join)

@@ -214,6 +214,7 @@ def test_scapy_reads_our_advertisement() -> None:
 @pytest.mark.parametrize(
     ("seconds", "told"), [(0, 0), (1, 8), (1800, 1800), (1801, 1808), (65528, 65528), (65535, 65528)]
 )
+@pytest.mark.conformance("r8781_4")
 def test_r8781_4_lifetime_is_rounded_up_and_has_13_bits(seconds: int, told: int) -> None:
     prefix = IPv6Network("64:ff9b::/96")
     said = replace(ADVERTISEMENT, nat64=(Nat64Prefix(prefix, seconds),))
@@ -226,6 +227,7 @@ def test_r8781_4_lifetime_is_rounded_up_and_has_13_bits(seconds: int, told: int)
 @pytest.mark.parametrize(
     ("prefix", "units"), [("::/0", 1), ("2000::/3", 2), ("2001:db8::/64", 2), ("2001:db8::1/128", 3)]
 )
+@pytest.mark.conformance("r4191_23")
 def test_r4191_23_a_route_is_as_long_as_its_prefix_needs(prefix: str, units: int) -> None:
     octets = encode_route(RouteInformation(IPv6Network(prefix), "low", 60))
     assert octets[:8] == bytes((24, units, IPv6Network(prefix).prefixlen, 0b11000)) + (60).to_bytes(4, "big")

@@ -11,13 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sroamd.addresses import Mac, NodeId
-from sroamd.wire import arp, babel, datum, dhcpv4, ethernet, icmpv6, udp4
+from sroamd.wire import arp, babel, datum, dhcpv4, dhcpv6, ethernet, icmpv6, udp4, udp6
 from sroamd.wire.cursor import DecodeError
 from sroamd.wire.flood import HANDSHAKE, StreamDecoder, encode
 from tests.wire.strategies import (
     answers,
     arp_packets,
     datagrams,
+    datagrams6,
+    dhcp6_messages,
     dhcp_messages,
     discovery_messages,
     frames,
@@ -47,7 +49,9 @@ PARSERS: dict[str, tuple[Decode, st.SearchStrategy[bytes]]] = {
     "ethernet": (ethernet.decode_frame, frames.map(ethernet.encode_frame)),
     "arp": (arp.decode_arp, arp_packets.map(arp.encode_arp)),
     "udp4": (lambda octets: udp4.decode_datagram(octets, checksum_ready=False), datagrams.map(udp4.encode_datagram)),
+    "udp6": (lambda octets: udp6.decode_datagram(octets, checksum_ready=False), datagrams6.map(udp6.encode_datagram)),
     "dhcpv4": (dhcpv4.decode, dhcp_messages.map(dhcpv4.encode)),
+    "dhcpv6": (dhcpv6.decode, dhcp6_messages.map(dhcpv6.encode)),
     "icmpv6": (
         lambda octets: icmpv6.decode_packet(octets, checksum_ready=False),
         st.builds(icmpv6.encode_packet, link_local, link_local, discovery_messages),

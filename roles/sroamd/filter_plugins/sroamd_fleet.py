@@ -39,8 +39,8 @@ EVERYWHERE = (
 )
 ON_APS = (
     "ssid security passphrase nameservers domain search ntp_servers captive_portal mtu nat64_prefix "
-    "dhcp_netmask dhcp_lease_time dhcp_ranges dhcp_exclude reservations dhcp_renew_at dhcp_rebind_at dhcp_rapid_commit dhcp_ipv6_only "
-    "dhcp_auto_configure dhcp_routes dhcp_options "
+    "dhcp_netmask dhcp_lease_time dhcp_ranges dhcp_exclude reservations dhcp_renew_at dhcp_rebind_at dhcp_rapid_commit "
+    "dhcp_ipv6_only dhcp_auto_configure dhcp_routes dhcp_options dhcp6_stateless "
     "ra_routes ra_interval ra_router_lifetime ra_preferred_lifetime ra_valid_lifetime"
 )
 UNIQUE = "node_name router_ipv4 router_ipv6"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sroamd import config_file
-from sroamd.config import Dhcp4Config, DhcpOption, Ipv4Route, Ipv6Route, NetworkConfig, RaConfig
+from sroamd.config import Dhcp4Config, Dhcp6Config, DhcpOption, Ipv4Route, Ipv6Route, NetworkConfig, RaConfig
 
 Render = Callable[..., str]
 
@@ -54,7 +54,7 @@ def test_the_agent_understands_its_configuration(render: Render) -> None:
 
 def test_by_default_the_role_tells_stations_what_the_agent_would(render: Render) -> None:
     config = config_file.parse(render("sroamd.toml.j2"), "sroamd.toml")
-    assert (config.dhcp4, config.ra) == (Dhcp4Config(), RaConfig())
+    assert (config.dhcp4, config.dhcp6, config.ra) == (Dhcp4Config(), Dhcp6Config(), RaConfig())
     network = config.network
     assert network == NetworkConfig(
         network.ipv4_prefix, network.ipv6_prefix, network.ipv4_gateway, network.ipv6_gateway
@@ -82,6 +82,7 @@ def test_all_that_stations_can_be_told_reaches_the_agent(render: Render) -> None
             {"code": 150, "addresses": ["192.0.2.5"]},
             {"code": 13, "u16": 513},
         ],
+        sroamd_dhcp6_stateless=True,
         sroamd_nat64_prefix="64:ff9b::/96",
         sroamd_ra_routes=[{"prefix": "2001:db8:1::/48", "preference": "high"}],
         sroamd_ra_interval=600,
@@ -113,6 +114,7 @@ def test_all_that_stations_can_be_told_reaches_the_agent(render: Render) -> None
             DhcpOption(13, b"\2\1"),
         ),
     )
+    assert config.dhcp6.stateless
     assert config.ra == RaConfig(
         interval=600,
         router_lifetime=1800,

@@ -36,7 +36,7 @@ class Content:
         advertisement = RouterAdvertisement(
             hop_limit=HOP_LIMIT,
             managed=False,
-            other=False,
+            other=config.dhcp6.stateless,  # RFC 4861 section 4.2
             lifetime=life,
             mtu=network.mtu,
             rdnss=tuple(server for server in network.nameservers if isinstance(server, IPv6Address)),

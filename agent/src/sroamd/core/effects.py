@@ -13,6 +13,7 @@ from sroamd.core.route_check_result import RouteCheckResult
 from sroamd.core.values import NextHop, Prefix, Route, StoredDatum
 from sroamd.wire.census import Answer, Question
 from sroamd.wire.dhcpv4 import DhcpMessage
+from sroamd.wire.dhcpv6 import Dhcp6Message
 from sroamd.wire.flood import Hello, Update
 from sroamd.wire.icmpv6 import RouterAdvertisement
 from sroamd.wire.summary import Summary, Wanted
@@ -196,6 +197,17 @@ class SendDhcp:
 
 
 @dataclass(frozen=True, slots=True)
+class SendDhcp6:
+    """A reply, from `source` port 547 to `destination` port 546, in a frame to `station`."""
+
+    interface: str
+    station: Mac
+    source: IPv6Address
+    destination: IPv6Address
+    message: Dhcp6Message
+
+
+@dataclass(frozen=True, slots=True)
 class SendRouterAdvertisement:
     """To ff02::1 in a frame to the station alone (RFC 6085), from the anycast link-local address."""
 
@@ -297,6 +309,7 @@ Effect = (
     | PollStation
     | Disassociate
     | SendDhcp
+    | SendDhcp6
     | SendRouterAdvertisement
     | StoreLeases
     | ForgetLeases

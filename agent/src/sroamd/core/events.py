@@ -13,6 +13,7 @@ from sroamd.config import Config
 from sroamd.core.values import KernelNextHop, NextHop, Prefix, Route, StoredDatum
 from sroamd.wire.census import Answer, Question
 from sroamd.wire.dhcpv4 import DhcpMessage
+from sroamd.wire.dhcpv6 import Dhcp6Message
 from sroamd.wire.flood import Hello, Message, Update
 from sroamd.wire.icmpv6 import RouterSolicitation
 from sroamd.wire.summary import Summary, Wanted
@@ -72,6 +73,16 @@ class DhcpReceived:
     source: Mac
     source_ip: IPv4Address
     message: DhcpMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Dhcp6Received:
+    """Sent from a link-local address to all servers."""
+
+    interface: str
+    source: Mac
+    source_ip: IPv6Address
+    message: Dhcp6Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +283,9 @@ class StopRequested:
     pass
 
 
-FromStations = StationAuthorized | StationLeft | StationsListed | ProbeAnswered | DhcpReceived | RouterSolicited
+FromStations = (
+    StationAuthorized | StationLeft | StationsListed | ProbeAnswered | DhcpReceived | Dhcp6Received | RouterSolicited
+)
 
 FromPeers = (
     PeerReady

@@ -19,6 +19,7 @@ from sroamd.core.announcements import Announcements
 from sroamd.core.associations import Associations
 from sroamd.core.census import Census
 from sroamd.core.database import Database
+from sroamd.core.dhcp6_responder import Dhcp6Responder
 from sroamd.core.dhcp_server import DhcpServer
 from sroamd.core.effects import Effect, Level, Stop
 from sroamd.core.leases import Leases
@@ -53,6 +54,7 @@ class Node:
         self.tickets = Tickets()
         self.probes = Probes(self.state, self.leases)
         self.dhcp_server = DhcpServer(self.state, self.leases, self.probes, self.tickets)
+        self.dhcp6_responder = Dhcp6Responder(self.state)
         self.router_advertiser = RouterAdvertiser(self.state, self.leases, self.peering, self.probes, self.tickets)
         self.losses = Losses(self.state, self.leases, self.router_advertiser)
         self.merging = Merging(self.state, self.peering, self.losses, self.associations)
@@ -64,8 +66,8 @@ class Node:
 
     @property
     def counters(self) -> Counter[str]:
-        parts = self.database, self.probes, self.dhcp_server, self.router_advertiser, self.census
-        return sum((part.counters for part in parts), Counter())
+        told = self.dhcp_server, self.dhcp6_responder, self.router_advertiser
+        return sum((part.counters for part in (self.database, self.probes, *told, self.census)), Counter())
 
     def next_deadline(self) -> float | None:
         """When to send a `Tick`, on the clock of `now`."""
@@ -110,6 +112,8 @@ class Node:
                     self.probes.arp_answered(turn, interface, station, address)
             case events.DhcpReceived():
                 self.dhcp_server.received(turn, event)
+            case events.Dhcp6Received():
+                self.dhcp6_responder.received(turn, event)
             case events.RouterSolicited(interface, source, source_ip, solicitation):
                 if self.router_advertiser.solicited(turn, interface, source, solicitation.source_link_layer):
                     self.associations.solicited_from(source, source_ip)
@@ -171,6 +175,7 @@ class Node:
                 self.associations.interfaces_changed(turn)
                 self.leases.config_changed(turn.now)
                 self.dhcp_server.config_changed()
+                self.dhcp6_responder.config_changed()
                 self.router_advertiser.config_changed(turn)
                 self.routes.config_changed(turn)
                 self.own_record.publish(turn)

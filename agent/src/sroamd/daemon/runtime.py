@@ -15,14 +15,14 @@ from typing import Protocol
 
 from sroamd.constants import EVENT_QUEUE_MAX
 from sroamd.core.effects import Effect
-from sroamd.core.events import DhcpReceived, Event, RouterSolicited, Tick
+from sroamd.core.events import Dhcp6Received, DhcpReceived, Event, RouterSolicited, Tick
 from sroamd.core.node import Node
 from sroamd.printable import printable
 
 log = logging.getLogger(__name__)
 
 LAST_EVENTS = 32  # kept for the report of a crash
-SHEDDABLE = (RouterSolicited, DhcpReceived)  # stations ask again
+SHEDDABLE = (RouterSolicited, DhcpReceived, Dhcp6Received)  # stations ask again
 
 
 class Doer(Protocol):

@@ -37,6 +37,7 @@ _IPV4_FRAGMENT, _IPV4_PROTOCOL = _IP + 6, _IP + 9
 _UDP_DESTINATION_PORT = _IP + 2  # behind the IPv4 header, whose length is in X
 _IPV6_NEXT_HEADER = _IP + 6
 _ICMPV6_TYPE = _IP + 40
+_UDP6_DESTINATION_PORT = _IP + 42
 
 _BEGIN = "begin"
 _INSTRUCTION = struct.Struct("=HBBI")
@@ -53,7 +54,8 @@ class Op:
     label: str | None = None
 
 
-# ARP replies, IPv4 datagrams (whole ones) to UDP port 67, ICMPv6 router solicitations and neighbour advertisements.
+# ARP replies, IPv4 datagrams (whole ones) to UDP port 67, ICMPv6 router solicitations and neighbour advertisements, and
+# IPv6 datagrams to UDP port 547.
 STATION_FRAMES = (
     Op(LOAD_BYTE, _VLAN_TAG_PRESENT, label=_BEGIN),  # a tagged frame belongs to another network
     Op(IF_EQUAL, 0, otherwise="drop"),
@@ -73,10 +75,13 @@ STATION_FRAMES = (
     Op(LOAD_HALF, _ARP_OPERATION, label="arp"),
     Op(IF_EQUAL, 2, then="take", otherwise="drop"),
     Op(LOAD_BYTE, _IPV6_NEXT_HEADER, label="ipv6"),
+    Op(IF_EQUAL, socket.IPPROTO_UDP, then="udp6"),
     Op(IF_EQUAL, socket.IPPROTO_ICMPV6, otherwise="drop"),
     Op(LOAD_BYTE, _ICMPV6_TYPE),
     Op(IF_EQUAL, 133, then="take"),
-    Op(IF_EQUAL, 136, then="take"),
+    Op(IF_EQUAL, 136, then="take", otherwise="drop"),
+    Op(LOAD_HALF, _UDP6_DESTINATION_PORT, label="udp6"),
+    Op(IF_EQUAL, 547, then="take"),
     Op(RETURN, 0, label="drop"),
     Op(RETURN, _WHOLE_FRAME, label="take"),
 )

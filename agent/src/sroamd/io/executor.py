@@ -150,6 +150,7 @@ class Executor:
                 | effects.SendArpProbe()
                 | effects.SendNeighborSolicitation()
                 | effects.SendDhcp()
+                | effects.SendDhcp6()
                 | effects.SendRouterAdvertisement()
             ):
                 self._frames.send(effect)

@@ -15,18 +15,19 @@ from sroamd.core.effects import (
     SendArpProbe,
     SendArpRequest,
     SendDhcp,
+    SendDhcp6,
     SendGratuitousArp,
     SendNeighborAdvertisement,
     SendNeighborSolicitation,
     SendRouterAdvertisement,
 )
-from sroamd.core.events import DhcpReceived, Probe, ProbeAnswered, RouterSolicited
-from sroamd.wire import arp, dhcpv4, ethernet, icmpv6, udp4
+from sroamd.core.events import Dhcp6Received, DhcpReceived, Probe, ProbeAnswered, RouterSolicited
+from sroamd.wire import arp, dhcpv4, dhcpv6, ethernet, icmpv6, udp4, udp6
 from sroamd.wire.cursor import DecodeError
 from sroamd.wire.ethernet import Frame
 from sroamd.wire.icmpv6 import NeighborAdvertisement, NeighborSolicitation, RouterSolicitation
 
-FrameEvent = DhcpReceived | RouterSolicited | ProbeAnswered
+FrameEvent = DhcpReceived | Dhcp6Received | RouterSolicited | ProbeAnswered
 FrameEffect = (
     SendGratuitousArp
     | SendNeighborAdvertisement
@@ -34,6 +35,7 @@ FrameEffect = (
     | SendArpProbe
     | SendNeighborSolicitation
     | SendDhcp
+    | SendDhcp6
     | SendRouterAdvertisement
 )
 
@@ -77,6 +79,9 @@ def read_frame(receiver: Receiver, data: bytes, *, checksum_ready: bool = True) 
             case ethernet.ETHERTYPE_IPV4:
                 protocol = "dhcp4"
                 return _read_dhcp(receiver, frame, checksum_ready)
+            case ethernet.ETHERTYPE_IPV6 if udp6.is_udp(frame.payload):
+                protocol = "dhcp6"
+                return _read_dhcp6(receiver, frame, checksum_ready)
             case ethernet.ETHERTYPE_IPV6:
                 protocol = "icmpv6"
                 return _read_icmpv6(receiver, frame, checksum_ready)
@@ -112,6 +117,16 @@ def _read_dhcp(receiver: Receiver, frame: Frame, checksum_ready: bool) -> FrameE
     return DhcpReceived(receiver.interface, frame.source, datagram.source, message)
 
 
+def _read_dhcp6(receiver: Receiver, frame: Frame, checksum_ready: bool) -> FrameEvent | Drop:
+    """To all servers only (RFC 8415 section 16); a station has no need to say so from elsewhere."""
+    datagram = udp6.decode_datagram(frame.payload, checksum_ready=checksum_ready)
+    if datagram.destination_port != dhcpv6.SERVER_PORT:
+        return Drop("frame.other_protocol")
+    if datagram.destination != dhcpv6.ALL_SERVERS or not datagram.source.is_link_local:
+        return Drop("dhcp6.not_from_here")
+    return Dhcp6Received(receiver.interface, frame.source, datagram.source, dhcpv6.decode(datagram.payload))
+
+
 def _read_icmpv6(receiver: Receiver, frame: Frame, checksum_ready: bool) -> FrameEvent | Drop:
     packet = icmpv6.decode_packet(frame.payload, checksum_ready=checksum_ready)
     match packet.message:
@@ -144,6 +159,8 @@ def encode_frame(mac: Mac, effect: FrameEffect) -> bytes:
             return _frame(mac, EVERYBODY, ethernet.ETHERTYPE_ARP, arp.encode_arp(arp.probe(mac, target)))
         case SendDhcp():
             return _frame(mac, effect.station, ethernet.ETHERTYPE_IPV4, _dhcp_packet(effect))
+        case SendDhcp6():
+            packet = _dhcp6_packet(effect)
         case SendNeighborAdvertisement(address=address):
             message = NeighborAdvertisement(
                 target=address, router=True, solicited=False, override=True, target_link_layer=mac
@@ -160,6 +177,12 @@ def _dhcp_packet(effect: SendDhcp) -> bytes:
     payload = dhcpv4.encode(effect.message, max_size=effect.max_size)
     datagram = udp4.Datagram(effect.source, DHCP_SERVER_PORT, effect.destination, effect.port, payload)
     return udp4.encode_datagram(datagram)
+
+
+def _dhcp6_packet(effect: SendDhcp6) -> bytes:
+    payload = dhcpv6.encode(effect.message)
+    ports = dhcpv6.SERVER_PORT, dhcpv6.CLIENT_PORT
+    return udp6.encode_datagram(udp6.Datagram6(effect.source, ports[0], effect.destination, ports[1], payload))
 
 
 def _frame(mac: Mac, station: Mac, ethertype: int, payload: bytes) -> bytes:

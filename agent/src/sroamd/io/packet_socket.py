@@ -29,9 +29,13 @@ FRAME_MAX = 2048  # octets read of one frame; what we ask for fits, a longer one
 TELL_INTERVAL = 10.0  # s between two lines about stations that send too much
 RECEIVE_BUFFER = 1 << 20  # some hundreds of DHCP requests: a whole hall that returns after a power cut
 
+ALL_DHCP6_SERVERS = bytes.fromhex("333300010002")  # of ff02::1:2 (RFC 2464 section 7)
+
 _SOURCE = slice(6, 12)  # of an Ethernet frame
 _ETH_P_ALL = 0x0003
 _SOL_PACKET = 263
+_PACKET_ADD_MEMBERSHIP = 1
+_PACKET_MR_MULTICAST = 0
 _PACKET_AUXDATA = 8
 _PACKET_IGNORE_OUTGOING = 23
 _AUXDATA = struct.Struct("=IIIHHHH")  # status, length, captured, mac, net, vlan tci, vlan tpid
@@ -41,7 +45,7 @@ _CONTROL_SPACE = socket.CMSG_SPACE(_AUXDATA.size)
 
 
 class PacketSockets:
-    """Emits DhcpReceived, RouterSolicited and ProbeAnswered; sends what stations shall hear.
+    """Emits DhcpReceived, Dhcp6Received, RouterSolicited and ProbeAnswered; sends what stations shall hear.
 
     `lookup` gives an interface's (index, MAC) while it is up, else None. `refresh` follows it.
     """
@@ -199,6 +203,9 @@ def _open_packet_socket(interface: str) -> socket.socket:
         sock.setsockopt(_SOL_PACKET, _PACKET_IGNORE_OUTGOING, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
         sock.bind((interface, _ETH_P_ALL))
+        # What the kernel itself does not listen to; else an interface may filter it.
+        group = struct.pack("=iHH8s", socket.if_nametoindex(interface), _PACKET_MR_MULTICAST, 6, ALL_DHCP6_SERVERS)
+        sock.setsockopt(_SOL_PACKET, _PACKET_ADD_MEMBERSHIP, group)
     except OSError:
         sock.close()
         raise

@@ -75,6 +75,7 @@ def _apply_to_station(
     | does.PollStation
     | does.Disassociate
     | does.SendDhcp
+    | does.SendDhcp6
     | does.SendRouterAdvertisement,
 ) -> None:
     air = machine.world.air
@@ -96,6 +97,8 @@ def _apply_to_station(
         case does.SendDhcp():
             machine.world.checks.reply_sent(machine, effect)
             air.dhcp_sent(machine, effect)
+        case does.SendDhcp6():
+            pass  # no station of the simulator asks
         case does.SendRouterAdvertisement(_, station, _source, advertisement):
             air.router_advertised(machine, station, advertisement)
         case _:
