@@ -24,10 +24,12 @@ MODELS = (ROOT / "agent/tests/model/configurations.py").read_text()
 STATION = Mac(bytes.fromhex("020000000107"))
 NODES = tuple(NodeId(bytes.fromhex(f"020000fffe00000{number}")) for number in (1, 2, 3))
 
-# What no other node can tell: how this implementation treats its own kernel, its own stations' frames, its own log.
+# What no other node can tell: how this implementation treats its own kernel, its own stations' frames, its own log, and
+# what it tells stations beside their addresses.
 OWN_AFFAIRS = re.compile(
     "ADOPT_TIME|ANNOUNCE_AT|AVOIDED_MAX|DEMOTED_BLIND_TIME|DIRECT_|EVENT_QUEUE_MAX|MUTE|NODE_CORRECTION|RA_|"
-    "POOL_ALARM|REINSTALL_|ROUTE_|SHORTAGE_|STATION_FRAMES_|VACANCIES_MAX"
+    "POOL_ALARM|REINSTALL_|ROUTE_|SHORTAGE_|STATION_FRAMES_|VACANCIES_MAX|"
+    "DHCP6_|FORMER_PREFIXES_MAX|NAMESERVERS_MAX|OPTIONS_MAX|ROUTES_MAX|SEARCH_MAX|V6ONLY_"
 )
 
 

@@ -44,16 +44,18 @@ state_dir = "{directory}/state"
 {node}
 [network]
 ipv4_prefix = "192.0.2.0/24"
-ipv6_prefix = "2001:db8:44::/48"
+ipv6_prefix = "{prefix}"
 ipv4_gateway = "192.0.2.1"
 ipv6_gateway = "fe80::1"
 nameservers = ["192.0.2.53"]
+{network}
 [[interface]]
 name = "wlan0"
 stations = "hostapd"
 hostapd_socket = "{directory}/wlan0"
 [control]
 socket = "{directory}/control.sock"
+{sections}
 """
 
 
@@ -66,10 +68,9 @@ class AccessPoint:
     directory: Path
 
     @contextmanager
-    def daemon(self, node: str = "") -> Iterator[subprocess.Popen[bytes]]:
-        """sroamd with these extra lines in [node], ready to answer."""
-        config = self.directory / "sroamd.toml"
-        config.write_text(CONFIG.format(directory=self.directory, node=node))
+    def daemon(self, node: str = "", **more: str) -> Iterator[subprocess.Popen[bytes]]:
+        """sroamd with these extra lines in [node], and `configure`'s others, ready to answer."""
+        config = self.configure(node, **more)
         command = ["ip", "netns", "exec", self.ap.name, sys.executable, "-m", "sroamd", "-c", str(config)]
         environment = {**os.environ, "PYTHONPATH": str(Path(sroamd.__file__).parents[1])}
         with (self.directory / "log").open("ab") as log:
@@ -79,6 +80,15 @@ class AccessPoint:
         finally:
             process.kill()
             process.wait()
+
+    def configure(
+        self, node: str = "", *, network: str = "", sections: str = "", prefix: str = "2001:db8:44::/48"
+    ) -> Path:
+        """Write its file anew."""
+        config = self.directory / "sroamd.toml"
+        lines = {"node": node, "network": network, "sections": sections, "prefix": prefix}
+        config.write_text(CONFIG.format(directory=self.directory, **lines))
+        return config
 
     def asked(self, topic: str) -> Any:
         """The daemon's answer. Raises Unreachable while there is none."""
