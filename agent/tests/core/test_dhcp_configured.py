@@ -6,6 +6,8 @@ from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scapy.layers.dhcp import BOOTP
 
 from sroamd import constants
@@ -17,6 +19,7 @@ from sroamd.wire.domains import decode_domains
 from tests.core.harness import ALICE, BOB, POOL, Lab, config_of, mac
 from tests.core.messages import GATEWAY, NOWHERE, dhcp, discover, init_reboot, renew, select
 from tests.core.options import config_with, lab_with, reload
+from tests.core.strategies import messages
 
 PORTAL = "https://portal.example.org/api"
 NO_PORTAL = "urn:ietf:params:capport:unrestricted"
@@ -128,6 +131,28 @@ def test_client_that_takes_more_is_told_more() -> None:
     asked = {55: bytes((160, 161, 162, 163)), 57: MESSAGE_MAX.to_bytes(2, "big")}
     (offer,) = lab.dhcp(1, dhcp(MessageType.DISCOVER, ALICE, asked))
     assert set(decode(encode(offer.message, max_size=offer.max_size)).options) >= {160, 161, 162, 163}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_whatever_a_client_says_with_everything_configured_replies_are_whole_and_fit(data: st.DataObject) -> None:
+    lab = lab_with(
+        **EVERYTHING, rapid_commit=True, auto_configure=True, routes4=(Ipv4Route(IPv4Network("10.0.0.0/8")),)
+    )
+    lab.join(1, ALICE)
+    more = st.fixed_dictionaries({}, optional={80: st.binary(max_size=1), 116: st.binary(max_size=2)})
+    for _ in range(3):
+        message = data.draw(messages)
+        message = replace(message, op=1, chaddr=ALICE, options={**message.options, **data.draw(more)})
+        lab.do(1, ev.DhcpReceived("wlan0", ALICE, message.ciaddr, message))
+        lab.wait(constants.CONTEST_TIME)
+    for sent in lab[1].replies():
+        octets = encode(sent.message, max_size=sent.max_size)
+        assert len(octets) <= max(576, min(sent.max_size, MESSAGE_MAX)) - 28
+        read = decode(octets).options
+        assert list(read) == [code for code in sent.message.options if code in read]
+        if sent.message.message_type is not MessageType.NAK and sent.message.yiaddr != NOWHERE:
+            assert {1, 3, 51, 54, 58, 59, 121} <= read.keys()
 
 
 # -- times
