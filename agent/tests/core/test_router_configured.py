@@ -144,6 +144,26 @@ def test_an_interval_shorter_than_that_of_the_first_ones_holds_for_them_too() ->
     assert len(told(lab)) == 3
 
 
+def test_who_is_perhaps_elsewhere_is_told_only_when_it_has_been_found_here() -> None:
+    lab = lab_with(2)
+    lab.join(1, ALICE)
+    lab.wait(2.9)
+    before = len(told(lab))
+    assert before == 1
+    lab.join(2, ALICE)
+    lab.wait(10)
+    assert len(told(lab)) == before, "it was not"
+    lab.join(1, BOB)
+    lab.wait(2.9)
+    before = len(told(lab, station=BOB))
+    lab.air = 0.3
+    lab.do(2, ev.StationAuthorized("wlan0", BOB))  # an event that comes late: it has gone back to node 1 already
+    lab.wait(0.29)
+    assert len(told(lab, station=BOB)) == before
+    lab.wait(4)
+    assert len(told(lab, station=BOB)) > before, "it was"
+
+
 def test_who_leaves_between_the_first_ones_is_forgotten() -> None:
     lab = lab_with()
     for number in range(30):

@@ -24,7 +24,7 @@ from sroamd.core.peering import Peering
 from sroamd.core.probes import Probes
 from sroamd.core.tickets import Tickets
 from sroamd.core.turn import State, Turn
-from sroamd.wire.datum import IPV6_LEASE, ipv6_lease_key
+from sroamd.wire.datum import IPV6_LEASE, association_key, ipv6_lease_key
 
 INTERVAL_SPREAD = 0.1
 
@@ -85,7 +85,9 @@ class RouterAdvertiser:
 
     def due(self, turn: Turn, station: Mac) -> None:
         self._settle(turn, station)
-        if station in self._state.present:
+        if self._is_claimed_elsewhere(station, turn.now):  # whether it is here still is being found out
+            self._state.agenda.set(Job.ADVERTISE, station, turn.now + constants.RA_INITIAL_INTERVAL)
+        elif station in self._state.present:
             more = self._initial.get(station, 0) > 1  # after the one that is due now
             usual = self._state.spread(self._state.config.ra.interval, INTERVAL_SPREAD)
             interval = min(constants.RA_INITIAL_INTERVAL, usual) if more else usual
@@ -95,6 +97,10 @@ class RouterAdvertiser:
             self._answered.pop(station, None)
             self._initial.pop(station, None)
             self._lost.pop(station, None)
+
+    def _is_claimed_elsewhere(self, station: Mac, now: float) -> bool:
+        claim = self._state.database.live(association_key(station), now)
+        return station in self._state.present and claim is not None and claim.value not in (b"", self._state.node_id)
 
     def _settle(self, turn: Turn, station: Mac) -> None:
         """Its new prefix was contested by nobody, so it is a lease now; or else another one will be chosen."""
