@@ -88,6 +88,15 @@ def test_r2131_434_release_withdraws_the_route_and_remembers_the_address() -> No
     assert offer.message.yiaddr == address
 
 
+@pytest.mark.conformance("r2131_434_release")
+def test_release_without_a_server_identifier_is_believed(lab: Lab) -> None:
+    """As systemd-networkd 252 sends it."""
+    address = lab.lease(1, ALICE)
+    lab.dhcp(1, dhcp(MessageType.RELEASE, ALICE, ciaddr=address), source_ip=address)
+    assert lab[1].address(ALICE, lab.now) is None
+    assert counted(lab, "dhcp4.release-ignored") == 0
+
+
 def test_released_lease_stays_released_over_a_restart() -> None:
     lab = Lab(1)
     lab.join(1, ALICE)

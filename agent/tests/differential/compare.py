@@ -59,6 +59,7 @@ class Findings:
     compared: int = 0  # messages
     disagreements: int = 0  # messages that Kea and dnsmasq answer differently in kind
     differences: list[Difference] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)  # that tshark finds in our messages
 
 
 def aspects(answer: Answer) -> Aspects:

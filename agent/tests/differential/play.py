@@ -75,6 +75,7 @@ class Air:
 
     server: Server
     holders: dict[IPv4Address, bytes] = field(default_factory=dict)
+    frames: list[bytes] = field(default_factory=list)  # of the server's messages
     _socket: socket.socket | None = None
     _heard: defaultdict[int, list[Reply]] = field(default_factory=lambda: defaultdict(list))
     _news: dict[int, asyncio.Event] = field(default_factory=dict)
@@ -157,6 +158,7 @@ class Air:
                 opened.send(answer)
             elif reply := message.read_reply(frame):
                 self._heard[reply.xid].append(reply)
+                self.frames.append(frame)
                 if news := self._news.get(reply.xid):
                     news.set()
 

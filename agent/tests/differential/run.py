@@ -9,14 +9,17 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+import tempfile
 import time
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from tests.differential.compare import Answers, Difference, Findings, compare, judge
 from tests.differential.play import Air, play
 from tests.differential.reasons import REASONS
 from tests.differential.sequences import Sequence, sequences
-from tests.differential.servers import servers
+from tests.differential.servers import Judge, servers
+from tests.e2e.capture import Capture, read
 
 TOGETHER = 300  # sequences that are played side by side; an access point knows 2,000 stations at most
 
@@ -36,6 +39,7 @@ async def _play(batch: list[Sequence], findings: Findings) -> None:
         try:
             await asyncio.gather(*(air.open(batch) for air in airs))
             answers = await asyncio.gather(*(_played(air, batch) for air in airs))
+            findings.faults += _faults(airs)
         except BaseException:
             print(*(f"-- {air.server.name}\n{air.server.log()[-4000:]}" for air in airs), sep="\n")
             raise
@@ -44,6 +48,19 @@ async def _play(batch: list[Sequence], findings: Findings) -> None:
                 air.close()
     for sequence, kea, dnsmasq, ours in zip(batch, *answers, strict=True):
         findings.differences += compare(sequence, kea, dnsmasq, ours, findings)
+
+
+def _faults(airs: list[Air]) -> list[str]:
+    """What tshark finds wrong in our messages. Whichever judge is first has a room for it."""
+    (ours,) = [air for air in airs if air.server.name == "ours"]
+    inside = next(air.server.room for air in airs if isinstance(air.server, Judge))
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "ours.pcap"
+        capture = Capture(path)
+        for frame in ours.frames:
+            capture.add(frame)
+        capture.close()
+        return [str(each) for each in read(inside, path, ours.server.mac.hex(":")) if not each.is_sound]
 
 
 async def _played(air: Air, batch: list[Sequence]) -> list[Answers]:
@@ -77,7 +94,8 @@ def main() -> int:
         f"{len(findings.differences)} differences, {len(unexplained)} of them without a reason; "
         f"{time.monotonic() - started:.0f} s"
     )
-    return bool(unexplained or unused)
+    print(*findings.faults, sep="\n")
+    return bool(unexplained or unused or findings.faults)
 
 
 if __name__ == "__main__":

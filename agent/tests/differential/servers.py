@@ -82,22 +82,22 @@ class Judge:
     def __init__(self, name: str, place: Namespace, clients: Namespace, inside: Room) -> None:
         self.name, self.clients = name, clients
         self.mac = _mac(place)
-        self._room = inside
+        self.room = inside
 
     def start(self, macs: Iterable[bytes]) -> None:
         if self.name == "kea":
-            self._room.write("etc/kea.json", json.dumps(_KEA))
-            self._room.write("run/kea/.keep", "")
-            self._room.start("kea-dhcp4", "-c", "/etc/kea.json")
+            self.room.write("etc/kea.json", json.dumps(_KEA))
+            self.room.write("run/kea/.keep", "")
+            self.room.start("kea-dhcp4", "-c", "/etc/kea.json")
         else:
-            self._room.start("dnsmasq", *_DNSMASQ)
+            self.room.start("dnsmasq", *_DNSMASQ)
 
     async def ready(self) -> None:
         said = {"kea": "DHCP4_STARTED", "dnsmasq": "DHCP, IP range"}[self.name]
-        await until(lambda: said in self._room.log(), _PATIENCE)
+        await until(lambda: said in self.room.log(), _PATIENCE)
 
     def log(self) -> str:
-        return self._room.log()
+        return self.room.log()
 
     def stop(self) -> None:
         """The room ends it."""

@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from lab.cache import remove_tree
@@ -94,13 +95,18 @@ class Room:
         return [*self._enter, "chroot", str(self.root)]
 
 
+@cache
+def _tree() -> Path:
+    return judges()
+
+
 @contextmanager
 def room(namespace: str) -> Iterator[Room]:
     """Gone at the end, with what runs in it."""
     directory = Path(tempfile.mkdtemp(prefix="sroamd-judge-", dir="/run"))
     made = Room(namespace, directory / "root", directory)
     try:
-        made.mount(judges())
+        made.mount(_tree())
         yield made
     finally:
         made.close()

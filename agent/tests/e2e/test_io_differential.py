@@ -41,4 +41,5 @@ def test_where_kea_and_dnsmasq_agree_so_do_we_or_say_why_not() -> None:
     unexplained, unused = judge(findings.differences, REASONS)
     assert [str(each) for each in unexplained] == []
     assert [reason.difference for reason in unused] == [], "these differences are there no more"
+    assert findings.faults == []
     assert findings.compared > 3 * len(SCRIPTS), "too little was compared"

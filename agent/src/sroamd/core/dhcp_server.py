@@ -274,7 +274,9 @@ class DhcpServer:
         address = event.message.ciaddr
         datum = self._state.database.live(ipv4_lease_key(address), turn.now)
         is_holder = datum is not None and datum.value == event.source and event.source_ip in (address, UNSPECIFIED)
-        if datum is None or not is_holder or not self._is_for_us(event.message):
+        # systemd-networkd leaves the identifier out (table 5: it must not), and sends it to our address alone.
+        is_for_us = event.message.server_id is None or self._is_for_us(event.message)
+        if datum is None or not is_holder or not is_for_us:
             self.counters["dhcp4.release-ignored"] += 1
             return
         if self._may_publish(event.source, turn.now):
