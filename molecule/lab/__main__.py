@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .cache import say
 from .errors import LabError
-from .image import image
+from .image import image, judges
 from .inventory import write_inventory
 from .lab import Lab, destroy, prefixes
 from .machine import ENVIRONMENT
@@ -65,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
         power.add_argument("node", nargs="+")
         power.set_defaults(run=_power, on=name == "on")
 
-    build = commands.add_parser("image", help="build the cached base image and package feed")
+    build = commands.add_parser("image", help="build the cached trees: base image, package feed, what the agent is judged by")
     build.set_defaults(run=_image)
     check = commands.add_parser("preflight", help="say what this machine lacks for a lab")
     check.set_defaults(run=_preflight)
@@ -134,6 +134,7 @@ def _image(_: argparse.Namespace) -> int:
     made = image()
     print(made.base)
     print(made.feed)
+    print(judges())
     return 0
 
 

@@ -56,13 +56,17 @@ class Supplicant:
         self._socket = inside(namespace, open_socket)
         loop.add(self._socket, self._receive)
 
-    def begin(self) -> float:
-        """Open the conversation, without waiting for what follows; returns the moment, on the monotonic clock."""
+    def begin(self, *, dormant: bool = False) -> float:
+        """Open the conversation, without waiting for what follows; returns the moment, on the monotonic clock.
+
+        `dormant`: the link has its carrier, but is not running before the login is done (operstates(5), RFC 2863).
+        """
         with self._changed:
             self._authorized_at = None
             self._failure = False
             self._wanted = True
-        self._wait_for_carrier()
+        if not dormant:
+            self._wait_for_carrier()
         now = time.monotonic()
         self._send(eapol.start_frame(self._mac))
         return now
