@@ -230,8 +230,9 @@ STATIONS_MAX = 2_000
 # Frames of one station that are looked at: at once, and in a second. All that it has to say to us is some DHCP, some
 # solicitations, and answers to its access point's questions, a few for each of its addresses. Who sends more is not
 # heard for MUTE_TIME: the kernel drops its frames.
-STATION_FRAMES_BURST = 128
-STATION_FRAMES_RATE = 64.0  # 1/s
+STATION_FRAMES_BURST = 64
+STATION_FRAMES_RATE = 32.0  # 1/s
 MUTE_TIME = 1.0
-MUTED_MAX = 16  # stations of an interface at one time; each costs every frame four instructions in the kernel
+MUTED_MAX = 48  # stations of an interface at one time; each costs every frame two instructions in the kernel
+FRAMES_WAITING_MAX = 2_048  # of an interface: a whole hall that returns after a power cut
 EVENT_QUEUE_MAX = 10_000

@@ -90,7 +90,8 @@ class DhcpClient:
     def tick(self, now: float) -> None:
         """Begin when it is time, and give up when it is too late."""
         if self._expects and now - self._asked_at > GIVEN_UP_AFTER:
-            self._log.write("exchange", at=self._began, took=None, waited=0.0)
+            waited = self._waited + self._delay.total() - self._delay_before
+            self._log.write("exchange", at=self._began, took=None, waited=waited)
             self._expects = 0
             self.begin_at = now + EXCHANGE_INTERVAL
         elif not self._expects and now >= self.begin_at:

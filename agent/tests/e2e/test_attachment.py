@@ -10,6 +10,7 @@ import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from types import SimpleNamespace
 
 import pytest
@@ -88,6 +89,13 @@ def is_answer(packet: Packet, address: str) -> bool:
     return ARP in packet and packet[ARP].op == 2 and packet[ARP].psrc == address
 
 
+@cache
+def kernel_settings(netmask: str) -> str:
+    """As the role's file for sysctl has them."""
+    itself = SimpleNamespace(name="ap1", router_ipv4="10.255.0.1", router_ipv6="fd00::1")
+    return render("sysctl.conf.j2", itself, [itself], sroamd_dhcp_netmask=netmask)  # type: ignore[arg-type]
+
+
 @pytest.fixture
 def link(request: pytest.FixtureRequest) -> Iterator[Link]:
     """`request.param`: what the stations' netmask is."""
@@ -98,9 +106,7 @@ def link(request: pytest.FixtureRequest) -> Iterator[Link]:
         sta.ip("link set wlan0 up")
         for name in ("wlan0", "bb0", "bb1"):
             ap.ip(f"link set {name} up")
-        itself = SimpleNamespace(name="ap1", router_ipv4="10.255.0.1", router_ipv6="fd00::1")
-        mode = getattr(request, "param", "host")
-        settings = render("sysctl.conf.j2", itself, [itself], sroamd_dhcp_netmask=mode)  # type: ignore[arg-type]
+        settings = kernel_settings(getattr(request, "param", "host"))
         command = ["ip", "netns", "exec", ap.name, "sysctl", "--quiet", "--ignore", "--load=-"]
         subprocess.run(command, check=True, input=settings, text=True)
         ap.sysctl("net.ipv4.neigh.wlan0.proxy_delay", 0)  # or the kernel answers for others when the test is over

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from sroamd.constants import CLAIM_BURST, CLAIM_RATE
-from tests.e2e.cell import PATIENCE, Cell, cell
+from tests.e2e.cell import PATIENCE, Cell, cell, measured_again
 from tests.e2e.fleet import eventually, tell
 from tests.io.fake_hostapd import FakeHostapd
 
@@ -68,6 +68,7 @@ def versions(made: Cell) -> dict[str, int]:
 
 
 @pytest.mark.conformance("c18")
+@measured_again
 def test_c18_20_stations_that_come_and_go_200_times_a_second(quiet_cell: tuple[Cell, FakeRadio]) -> None:
     made, radio = quiet_cell
     with made.undisturbed("C18, 200 associations a second"):

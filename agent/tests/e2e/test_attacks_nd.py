@@ -11,7 +11,7 @@ from scapy.packet import Packet, Raw
 
 from sroamd.constants import RA_SOLICITED_BURST, RA_SOLICITED_INTERVAL
 from tests.e2e.air import ALL_ROUTERS_MAC, Ear, is_advertisement, link_local, send, solicitation
-from tests.e2e.cell import AP_MAC, BYSTANDER_MAC, Cell, Device, flood
+from tests.e2e.cell import AP_MAC, BYSTANDER_MAC, Cell, Device, flood, measured_again
 from tests.e2e.fleet import eventually
 
 SOLICITATIONS = 10_000
@@ -21,6 +21,7 @@ MANY = 5.0  # s
 
 
 @pytest.mark.conformance("c04")
+@measured_again
 def test_c04_solicitations_in_the_name_of_a_neighbour_are_ignored(cell: Cell) -> None:
     """By the link-layer option, and from the neighbour's own address with the attacker's."""
     before, counters = cell.records(), cell.counters()
@@ -46,6 +47,7 @@ def assert_counted(cell: Cell, before: dict[str, int], wanted: dict[str, int]) -
 
 
 @pytest.mark.conformance("c19")
+@measured_again
 def test_c19_5000_solicitations_a_second_bring_few_advertisements_and_little_work(cell: Cell) -> None:
     device = cell.accomplice
     frame = bytes(solicitation(device))
@@ -60,6 +62,7 @@ def test_c19_5000_solicitations_a_second_bring_few_advertisements_and_little_wor
 
 
 @pytest.mark.conformance("c20")
+@measured_again
 def test_c20_options_of_length_0_hang_nobody(cell: Cell) -> None:
     counters = cell.counters()
     broken = Raw(b"\x01\x00\x02\x00\x00\x00\x00\x01")

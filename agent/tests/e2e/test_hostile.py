@@ -36,7 +36,7 @@ from tests.e2e.fleet import APS, INSIDER, SETTLED_WITHIN, Fleet, assert_reaches,
 AP = "ap1"
 PORT = 4444
 TIMES = 3  # each frame is sent
-GARBAGE = 40  # of each kind; a station that sends much more is muted (c01)
+GARBAGE = 25  # of each kind; a station that sends much more is muted (c01)
 CONNECT_S = 2.0
 
 
@@ -45,6 +45,7 @@ def test_malformed_frames_are_counted_and_dropped(fleet: Fleet) -> None:
     """Of an authorised station. It gets no answer, the agent lives on, and its neighbour on the air notices nothing."""
     attacker, bystander = fleet.station(INSIDER), fleet.joined(4, AP)
     attacker.roam(AP)
+    attacker.wait_for_prefix(SETTLED_WITHIN)  # its kernel asks until it has one, and is answered
     with quiet(fleet, attacker, bystander):
         for name, frame, counter in malformed(attacker):
             before = fleet.counter(AP, counter)
@@ -57,6 +58,7 @@ def test_garbage_is_counted_and_dropped(fleet: Fleet) -> None:
     """The same with frames of random octets behind good headers, at whatever speed the link has."""
     attacker, bystander = fleet.station(INSIDER), fleet.joined(4, AP)
     attacker.roam(AP)
+    attacker.wait_for_prefix(SETTLED_WITHIN)  # its kernel asks until it has one, and is answered
     with quiet(fleet, attacker, bystander):
         before = fleet.counters(AP)
         rng = random.Random(4)

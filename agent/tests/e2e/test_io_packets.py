@@ -20,13 +20,14 @@ from sroamd.addresses import Mac
 from sroamd.constants import MUTE_TIME, STATION_FRAMES_BURST
 from sroamd.core.effects import SendGratuitousArp
 from sroamd.core.events import DhcpReceived, ProbeAnswered, RouterSolicited
-from sroamd.io.packet_socket import READS_MAX, PacketSockets
+from sroamd.io.packet_socket import FRAMES_AT_ONCE, READS_MAX, RECEIVE_BUFFER, PacketSockets
 from tests.e2e.netns import Namespace, namespace
 from tests.io.events import Collector, until
 
 OWN, STATION, OTHER = "02:00:00:00:00:01", "02:00:00:00:00:07", "02:00:00:00:00:08"
 GATEWAY = IPv4Address("192.0.2.1")
 QUIET = 0.1
+BURST = READS_MAX + FRAMES_AT_ONCE + 1
 
 
 @dataclass
@@ -203,10 +204,20 @@ def test_unicast_renewal_is_not_answered_with_port_unreachable(cable: Cable, ano
 
 def test_burst_of_many_is_taken_whole(cable: Cable) -> None:
     async def story() -> None:
-        for number in range(3 * READS_MAX):
-            mac = f"02:00:00:00:01:{number:02x}"
+        for number in range(BURST):
+            mac = str(Mac(bytes((2, 0, 0, 1)) + number.to_bytes(2, "big")))
             cable.send(dhcp(mac, mac))
-        await until(lambda: len(cable.heard.events) == 3 * READS_MAX)
+        await until(lambda: len(cable.heard.events) == BURST)
+
+    cable.run(story)
+
+
+def test_queue_has_room_beyond_what_a_machine_gives_by_default(cable: Cable) -> None:
+    async def story() -> None:
+        link = cable.sockets._links["wlan0"]
+        assert link is not None
+        # The kernel doubles it, for its own books.
+        assert link._socket.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) == 2 * RECEIVE_BUFFER
 
     cable.run(story)
 

@@ -978,6 +978,14 @@ BUGS = (
         FRAME_LIMIT,
     ),
     Bug(
+        "no-turns",
+        "who has sent many frames has all of them looked at before anybody else",
+        "io/frame_queue.py",
+        "            self._waiting[source] = frames\n",
+        "            self._waiting = {source: frames, **self._waiting}\n",
+        ("io/test_frame_queue.py",),
+    ),
+    Bug(
         "half-a-mac-is-muted",
         "with one station those are muted whose MAC ends in the same way",
         "io/bpf.py",

@@ -20,19 +20,23 @@ from sroamd.addresses import Mac
 from sroamd.core.events import Event
 from sroamd.io import bpf
 from sroamd.io.frame_limit import FrameLimit
+from sroamd.io.frame_queue import FrameQueue
 from sroamd.io.frames import DHCP_SERVER_PORT, Drop, FrameEffect, Receiver, encode_frame, read_frame
 
 log = logging.getLogger(__name__)
 
-READS_MAX = 64  # frames taken in one wake-up, so that a flood of requests does not starve everything else
+READS_MAX = 512  # frames fetched in one wake-up: two milliseconds
+FRAMES_AT_ONCE = 32  # looked at before others have their turn, so that a flood does not starve everything else
 FRAME_MAX = 2048  # octets read of one frame; what we ask for fits, a longer one is counted and dropped
 TELL_INTERVAL = 10.0  # s between two lines about stations that send too much
 RECEIVE_BUFFER = 1 << 20  # some hundreds of DHCP requests: a whole hall that returns after a power cut
 
 ALL_DHCP6_SERVERS = bytes.fromhex("333300010002")  # of ff02::1:2 (RFC 2464 section 7)
 
+_Control = list[tuple[int, int, bytes]]
 _SOURCE = slice(6, 12)  # of an Ethernet frame
 _ETH_P_ALL = 0x0003
+_SO_RCVBUFFORCE = 33
 _SOL_PACKET = 263
 _PACKET_ADD_MEMBERSHIP = 1
 _PACKET_MR_MULTICAST = 0
@@ -114,6 +118,8 @@ class _Link:
         self._counters = counters
         self._socket = _open_packet_socket(receiver.interface)
         self._port_holder = _hold_dhcp_port(receiver.interface)
+        self._waiting: FrameQueue[tuple[bytes, _Control, int]] = FrameQueue()
+        self._at_work = False  # there is more to do, in a moment
         self._limit = FrameLimit()
         self._tell_at = 0.0
         self._unmute: asyncio.TimerHandle | None = None
@@ -128,31 +134,44 @@ class _Link:
         if self._unmute is not None:
             self._unmute.cancel()
         self._socket.close()
+        self._waiting.clear()
         if self._port_holder is not None:
             self._port_holder.close()
 
     def _readable(self) -> None:
+        """Empty the kernel's queue before anything is made of what was in it: what finds no room there is lost."""
         for _ in range(READS_MAX):
             try:
                 data, control, flags, _ = self._socket.recvmsg(FRAME_MAX, _CONTROL_SPACE)
             except BlockingIOError:
-                return
+                break
             except OSError as error:
                 # ENETDOWN comes once when the interface goes down; the link event does the rest.
                 self._counters["frame.socket_errors"] += 1
                 log.debug("%s: %s", self.receiver.interface, error.strerror)
-                return
-            if not self._is_heard(data):
-                continue
-            self._take(data, control, flags)
+                break
+            # The filter lets nothing through that is too short for a MAC.
+            source = Mac(data[_SOURCE])
+            if not self._limit.take(source, self._loop.time()):
+                self._flooded(source)
+            elif not self._waiting.put(source, (data, control, flags)):
+                self._counters["frame.shed"] += 1
+        if not self._at_work:
+            self._work()
+
+    def _work(self) -> None:
+        """Some of what waits, and the rest when others have had their turn in the loop."""
+        self._at_work = False
+        for _ in range(min(FRAMES_AT_ONCE, len(self._waiting))):
+            self._take(*self._waiting.take())
             if self._socket.fileno() < 0:
                 return  # closed by what that frame led to
+        if self._waiting:
+            self._at_work = True
+            self._loop.call_soon(self._work)
 
-    def _is_heard(self, data: bytes) -> bool:
-        """Before anything else is done with a frame. The filter lets nothing through that is too short for a MAC."""
-        source, now = Mac(data[_SOURCE]), self._loop.time()
-        if self._limit.take(source, now):
-            return True
+    def _flooded(self, source: Mac) -> None:
+        now = self._loop.time()
         self._counters["frame.flooded"] += 1
         if self._limit.mute(source, now):
             self._counters["frame.muted"] += 1
@@ -160,7 +179,6 @@ class _Link:
                 self._tell_at = now + TELL_INTERVAL
                 log.warning("%s: station %s sends too many frames: it is muted", self.receiver.interface, source)
             self._mute()
-        return False
 
     def _mute(self) -> None:
         """Let the kernel know who is muted now, and see to it that it does not last."""
@@ -170,7 +188,7 @@ class _Link:
             self._unmute.cancel()
         self._unmute = None if next_at is None else self._loop.call_at(next_at, self._mute)
 
-    def _take(self, data: bytes, control: list[tuple[int, int, bytes]], flags: int) -> None:
+    def _take(self, data: bytes, control: _Control, flags: int) -> None:
         status = _status(control)
         if flags & socket.MSG_TRUNC:
             outcome = Drop("frame.too_long")
@@ -186,7 +204,7 @@ class _Link:
         self._counters[outcome.reason] += 1
 
 
-def _status(control: list[tuple[int, int, bytes]]) -> int:
+def _status(control: _Control) -> int:
     for level, kind, data in control:
         if (level, kind) == (_SOL_PACKET, _PACKET_AUXDATA) and len(data) >= _AUXDATA.size:
             return int(_AUXDATA.unpack_from(data)[0])
@@ -201,7 +219,7 @@ def _open_packet_socket(interface: str) -> socket.socket:
         bpf.attach(sock, bpf.STATION_FRAMES)
         sock.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)
         sock.setsockopt(_SOL_PACKET, _PACKET_IGNORE_OUTGOING, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+        _ask_for_room(sock)
         sock.bind((interface, _ETH_P_ALL))
         # What the kernel itself does not listen to; else an interface may filter it.
         group = struct.pack("=iHH8s", socket.if_nametoindex(interface), _PACKET_MR_MULTICAST, 6, ALL_DHCP6_SERVERS)
@@ -210,6 +228,14 @@ def _open_packet_socket(interface: str) -> socket.socket:
         sock.close()
         raise
     return sock
+
+
+def _ask_for_room(sock: socket.socket) -> None:
+    """More than net.core.rmem_max, which is 208 kB by default, where we may (CAP_NET_ADMIN)."""
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, RECEIVE_BUFFER)
+    except PermissionError:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
 
 
 def _hold_dhcp_port(interface: str) -> socket.socket | None:
