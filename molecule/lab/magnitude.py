@@ -104,7 +104,7 @@ def _wait_for_routes(fleet: Proving, node: Node, stations: int) -> None:
     name = namespace(fleet.lab.topology, node)
     while True:
         counts = [
-            execute(["ip", version, "-n", name, "route", "show", "proto", _DIRECT]).stdout.count("\n")
+            execute(["ip", version, "-n", name, "route", "show", "table", "all", "proto", _DIRECT]).stdout.count("\n")
             for version in ("-4", "-6")
         ]
         if min(counts) >= stations:

@@ -29,6 +29,7 @@ JOINING = 40  # stations at a time
 CONVERGED_WITHIN = 120.0
 _PARALLEL = 6
 _AIR = "air"
+_OWN_TABLE = "47"  # the agent's, looked up before main
 
 
 class Daemon(Enum):
@@ -183,14 +184,19 @@ class Proving:
 
     def _table(self, node: Node) -> dict[str, str]:
         """To which neighbour each route to a station leads, or to the air; of several the one that is used."""
-        best: dict[str, tuple[int, str]] = {}
+        best: dict[str, tuple[bool, int, str]] = {}
         for version in ("-4", "-6"):
-            for route in self.ip(node, version, "route", "show"):
+            for route in self._routes(node, version):
                 bridge = node.link(route["dev"]).bridge if route.get("dev") in node.backbone else _AIR
                 ends = [end for end in bridge.split("-") if end != node.name]
-                found = (route.get("metric", 0), ends[0])
+                found = (route.get("table") != _OWN_TABLE, route.get("metric", 0), ends[0])
                 best[route["dst"]] = min(best.get(route["dst"], found), found)
-        return {prefix: step for prefix, (_, step) in best.items()}
+        return {prefix: step for prefix, (*_, step) in best.items()}
+
+    def _routes(self, node: Node, version: str, *words: str) -> list[dict[str, Any]]:
+        """What is looked up of routes that are not the node's own addresses."""
+        listed = self.ip(node, "-Numeric", version, "route", "show", "table", "all", *words)
+        return [route for route in listed if route.get("table") in (None, _OWN_TABLE)]
 
     def _prefixes_of(self, station: Station) -> tuple[str, str]:
         """As `ip route` writes them."""
@@ -271,7 +277,7 @@ class Proving:
                 yield f"{node.name} is not well: {status.get('problems')}"
         for node in self.agents:
             for version, network, length in (("-4", POOL_IPV4, 32), ("-6", POOL_IPV6, 64)):
-                routes = self.ip(node, version, "route", "show", "root", str(network))
+                routes = self._routes(node, version, "root", str(network))
                 prefixes = {
                     route["dst"] for route in routes if "/" not in route["dst"] or route["dst"].endswith(f"/{length}")
                 }

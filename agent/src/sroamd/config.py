@@ -176,9 +176,13 @@ class BabelConfig:
 
 @dataclass(frozen=True, slots=True)
 class RoutesConfig:
-    """`direct`: routes to the stations of all other nodes too, so that a roam does not wait for Babel."""
+    """`direct`: routes to the stations of all other nodes too, so that a roam does not wait for Babel.
+
+    `announced`: the routes of this node's own stations are where a routing daemon finds them.
+    """
 
     direct: bool = True
+    announced: bool = True
 
 
 @dataclass(frozen=True, slots=True)

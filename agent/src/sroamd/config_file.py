@@ -106,7 +106,7 @@ _READERS: Mapping[type, Readers] = {
         "withdraw": values.boolean,
     },
     BabelConfig: {"interfaces": values.many(values.interface_name, "interface names")},
-    RoutesConfig: {"direct": values.boolean},
+    RoutesConfig: {"direct": values.boolean, "announced": values.boolean},
     Reservation: pools.RESERVATION,
 }
 

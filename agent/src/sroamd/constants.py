@@ -140,6 +140,9 @@ ROUTE_PROTOCOL_HERE = 44
 ROUTE_PROTOCOL_DEMOTED = 45
 ROUTE_PROTOCOL_DIRECT = 47
 ROUTE_METRIC = 64
+# A table of our own for what Babel is not to see, and the rule by which it is looked up just before `main` (32766).
+ROUTE_TABLE = 47
+ROUTE_RULE_PRIORITY = 32765
 DEMOTED_TIME = 10.0  # the better route must have reached everybody before the bad one is withdrawn
 # Where no safe next hop towards the new AP is known, packets are lost here for so long: Babel with a hello interval of
 # 0.2 s has told everybody of a demotion by then (p50 134, p95 196, most 218 ms).

@@ -45,7 +45,7 @@ def main(ns: Namespace, *, plain: bool, terse: bool) -> None:
         watch.follow(tables[0].known, tables[0].direct, tables[0].port)
         measure(tables[0])
         fill(tables[0])
-        once("flush at a start", tables[1].flush_direct)
+        once("flush at a start", tables[1].take_over)
     fill(tables[1])
     start = perf_counter()
     flush(ns)
@@ -65,9 +65,11 @@ def measure(table: RouteSocket) -> None:
     table.apply([RemoveNextHop(node(n), version) for n in range(NODES) for version in (4, 6)])
     seconds = fill(table)
     print(f"{'all routes':>24}  {seconds:.2f} s, of a node that joins")
-    roams = [[InstallRoute(route(4, n, n)), InstallRoute(route(6, n, n))] for n in range(NODES)]
+    roams = [[InstallRoute(route(v, n, n + 1)) for v in (4, 6)] for n in range(NODES)]
     each("a roam, two routes", table, roams)
-    crowd = [[InstallRoute(route(v, n * 60 + k, n + k)) for k in range(60) for v in (4, 6)] for n in range(ROUNDS)]
+    each("a roam to this node", table, [[InstallRoute(here(v, n)) for v in (4, 6)] for n in range(NODES)])
+    each("and from it", table, [[InstallRoute(route(v, n, n)) for v in (4, 6)] for n in range(NODES)])
+    crowd = [[InstallRoute(route(v, n * 60 + k, n + k + 1)) for k in range(60) for v in (4, 6)] for n in range(ROUNDS)]
     each("60 roams at once", table, crowd)
     for version in (4, 6):
         do(table, [InstallRoute(route(version, n, 0)) for n in range(BEHIND)])
@@ -90,7 +92,11 @@ def fill(table: RouteSocket) -> float:
 
 def flush(ns: Namespace) -> None:
     """What the service manager does when the agent has ended."""
-    for command in ("nexthop flush protocol 47", "-4 route flush proto 47", "-6 route flush proto 47"):
+    for command in (
+        "nexthop flush protocol 47",
+        "-4 route flush table all proto 47",
+        "-6 route flush table all proto 47",
+    ):
         subprocess.run(["ip", "-n", ns.name, *command.split()], check=False, capture_output=True)
 
 
@@ -121,6 +127,10 @@ def node(number: int) -> NodeId:
 
 def hop(version: int, last: int) -> NextHop:
     return NextHop("bb0", IPv4Address(f"10.255.0.{last + 1}") if version == 4 else IPv6Address(f"fe80::{last + 1}"))
+
+
+def here(version: int, number: int) -> Route:
+    return Route(route(version, number, 0).prefix, RouteKind.HERE, NextHop("bb1", None))
 
 
 def route(version: int, number: int, at: int) -> Route:

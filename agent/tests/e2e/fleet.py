@@ -21,6 +21,7 @@ from sroamd.cli import Unreachable, ask
 APS = ("ap1", "ap2", "ap3")
 STATIONS = 60  # that come and go together
 INSIDER = 61  # one more, without a DHCP client: it is let in, and says what it likes
+OWN_TABLE = "47"  # looked up before main
 OUTSIDER = 62  # one that never is let in
 SETTLED_WITHIN = 30.0  # on a busy machine; what must be quicker has a limit of its own
 
@@ -63,7 +64,7 @@ def eventually(what: Callable[[], T], within: float, every: float = 0.05) -> T:
 
 @dataclass(frozen=True, slots=True)
 class HostRoute:
-    """A route to one address (or one /64) in an access point's main table."""
+    """A route to one address (or one /64) in an access point's main table, or in the agent's own."""
 
     prefix: str
     protocol: str
@@ -118,12 +119,12 @@ class Fleet:
         return self.run(ap, "journalctl", "--quiet", "--no-pager", f"--unit={unit}", f"--since=@{since:.3f}", "-ocat")
 
     def routes(self, ap: str) -> list[HostRoute]:
-        """All routes of the main table to a single station's address or prefix, both families."""
+        """All routes to a single station's address or prefix, both families."""
         found: list[HostRoute] = []
         for family in ("-4", "-6"):
-            for entry in self.ip(ap, family, "-N", "route", "show", "table", "254"):
+            for entry in self.ip(ap, family, "-N", "route", "show", "table", "all"):
                 prefix = entry["dst"]
-                if prefix != "default" and is_of_a_station(prefix):
+                if entry.get("table") in (None, OWN_TABLE) and prefix != "default" and is_of_a_station(prefix):
                     metric = entry.get("metric", 0)
                     found.append(HostRoute(prefix, str(entry.get("protocol")), entry.get("dev", ""), metric))
         return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from sroamd.core.events import (
     NextHopChanged,
 )
 from sroamd.core.values import NextHop, Route
+from sroamd.io.route_places import places
+from sroamd.io.route_rules import RouteRules
 from sroamd.io.route_socket import Change, RouteSocket
 from sroamd.io.rtnetlink import KernelWatch
 from tests.e2e.netns import Namespace, namespace
@@ -28,11 +31,12 @@ QUIET = 0.1  # s without an event, where none is wanted
 
 @dataclass
 class Kernel:
-    """A namespace, its watch and its route socket; events gather in `heard`."""
+    """A namespace, its watch, its route socket and rules; events gather in `heard`."""
 
     ns: Namespace
     watch: KernelWatch
     routes: RouteSocket
+    rules: RouteRules
     heard: Collector
     links: list[str]
 
@@ -68,8 +72,12 @@ class Kernel:
 
 
 @contextmanager
-def opened(*, objects: bool = True, compat: bool = True) -> Iterator[Kernel]:
-    """`compat`: as kernels do by default, tell of each route behind a nexthop object that is replaced."""
+def opened(*, objects: bool = True, compat: bool = True, announced: bool = True) -> Iterator[Kernel]:
+    """`compat`: as kernels do by default, tell of each route behind a nexthop object that is replaced.
+
+    `announced`: the routes of our own stations are in `main`.
+    """
+    where = places(announced=announced)
     with namespace() as ns:
         ns.sysctl("net.ipv4.nexthop_compat_mode", int(compat))
         for name in ("wlan0", "bb0", "bb1"):
@@ -79,11 +87,15 @@ def opened(*, objects: bool = True, compat: bool = True) -> Iterator[Kernel]:
         ns.ip("link set wlan0 address 02:00:00:00:00:01")
         ns.ip("addr add 10.255.0.1/32 dev bb0")
         with ns.entered():
-            watch = KernelWatch(["wlan0", "wlan1"], shared=[ANYCAST])
-            routes = RouteSocket(watch.index_of, objects=objects)
+            watch = KernelWatch(["wlan0", "wlan1"], shared=[ANYCAST], where=where)
+            routes = RouteSocket(watch.index_of, where, objects=objects)
+            rules = RouteRules(time.monotonic, lambda delay, what: asyncio.get_running_loop().call_later(delay, what))
+            rules.hold()
         links: list[str] = []
         watch.follow(routes.known, routes.direct, routes.port)
         watch.on_link(links.append)
-        yield Kernel(ns, watch, routes, Collector(), links)
+        watch.on_rules(rules.restore)
+        yield Kernel(ns, watch, routes, rules, Collector(), links)
         routes.close()
+        rules.close()
         watch.close()

@@ -163,7 +163,7 @@ def test_routes_that_are_not_right_are_named_and_mended(fleet: Fleet) -> None:
     gone = str(ipv4.ip)
     backbone = routes(fleet, "ap1", "--kind", "direct", there.mac)[0]["interface"]
     fleet.run("ap1", "ip", "nexthop", "add", "id", NEXTHOP, "via", "fe80::9", "dev", backbone, "proto", "47")
-    fleet.run("ap1", "ip", "route", "add", f"{STRAY}/32", "nhid", NEXTHOP, "proto", "47", "metric", "64")
+    fleet.run("ap1", "ip", "route", "add", f"{STRAY}/32", "nhid", NEXTHOP, "proto", "47", "metric", "64", "table", "47")
     remove_again_and_again(fleet, gone)
     installed = fleet.counter("ap1", "route.installed")
     status, document = check(fleet, "ap1", "--json")

@@ -109,7 +109,7 @@ class AccessPoint:
         """Prefix -> (protocol, interface) of all routes at our metric."""
         found = {}
         for family in ("-4", "-6"):
-            for route in json.loads(self.ap.ip(f"-j {family} route show") or "[]"):
+            for route in json.loads(self.ap.ip(f"-j {family} route show table all") or "[]"):
                 if route.get("metric") == 64:
                     found[route["dst"]] = (route["protocol"], route["dev"])
         return found
@@ -230,8 +230,10 @@ def test_start_removes_direct_routes_of_an_earlier_daemon_and_keeps_those_of_its
     ap = access_point.ap
     access_point.sta.ip("link set sta0 up")  # without a carrier there is no nexthop object
     ap.ip("nexthop add id 1191182336 via inet6 fe80::3 dev wlan0 proto 47")
-    ap.ip("route add 192.0.2.98 nhid 1191182336 proto 47 metric 64")
+    for table in (47, "main"):  # that one by an earlier release
+        ap.ip(f"route add 192.0.2.98 nhid 1191182336 proto 47 metric 64 table {table}")
     ap.ip("-6 route add 2001:db8:44:98::/64 via fe80::3 dev wlan0 proto 47 metric 64")
+    ap.ip("-6 route add 2001:db8:44:97::/64 via fe80::3 dev wlan0 proto 47 metric 64 table 47")
     ap.ip("route add 192.0.2.99 dev wlan0 proto 44 metric 64")
 
     async def story(hostapd: FakeHostapd) -> None:

@@ -33,12 +33,12 @@ class Table:
 
     def ways(self, prefix: Prefix) -> dict[int, tuple[str, str, str | None]]:
         """Of every route to the prefix, by metric: protocol, interface, gateway."""
-        listed = json.loads(self.ns.ip(f"-j -{prefix.version} route show exact {prefix}") or "[]")
+        listed = json.loads(self.ns.ip(f"-j -{prefix.version} route show table all exact {prefix}") or "[]")
         return {route["metric"]: (route["protocol"], route.get("dev"), gateway_of(route)) for route in listed}
 
     def direct(self) -> list[str]:
         """The prefixes of protocol 47, both families."""
-        listed = [json.loads(self.ns.ip(f"-j -{version} route show proto 47") or "[]") for version in (4, 6)]
+        listed = [json.loads(self.ns.ip(f"-j -{version} route show table all proto 47") or "[]") for version in (4, 6)]
         return sorted(route["dst"] for family in listed for route in family)
 
     def objects(self) -> dict[int, tuple[str, str | None]]:
@@ -201,7 +201,7 @@ def test_numbers_of_others_are_left_alone_whether_found_at_the_start_or_later(ke
     kernel.ns.ip(f"nexthop add id {FIRST} via 10.255.0.9 dev bb1 onlink proto static")
     kernel.ns.ip(f"nexthop add id {FIRST + 2} via 10.255.0.9 dev bb1 onlink")
     with kernel.ns.entered():
-        kernel.routes.flush_direct()
+        kernel.routes.take_over()
     kernel.ns.ip(f"nexthop add id {FIRST + 3} via 10.255.0.9 dev bb1 onlink proto zebra")
     kernel.do(SetNextHop(AP2, 4, hop(V4)), SetNextHop(AP3, 4, hop(V4, 3)), direct(V4, AP3))
 
@@ -219,7 +219,7 @@ def test_start_removes_what_is_left_of_direct_routes_and_nothing_else(table: Tab
     table.ns.ip("route add 192.0.2.10 nhid 1 proto static")
     with table.ns.entered():
         after = RouteSocket(lambda name: None)
-        after.flush_direct()
+        after.take_over()
     after.close()
 
     assert table.direct() == []

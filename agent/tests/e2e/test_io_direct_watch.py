@@ -14,6 +14,7 @@ from sroamd.core.events import Event, KernelRoutesListed, LinkLocalsListed, Next
 from sroamd.core.values import NextHop, Route, RouteKind, Towards
 from sroamd.io import netlink, rtnetlink
 from sroamd.io.direct_routes import NUMBERS
+from sroamd.io.route_places import Place
 from tests.e2e.kernel import QUIET, Kernel, opened
 from tests.io.events import until
 
@@ -59,7 +60,7 @@ def lost_objects(kernel: Kernel) -> list[frozenset[tuple[NodeId, int]]]:
 
 def routes(kernel: Kernel) -> set[str]:
     """The prefixes of protocol 47 that ip(8) finds."""
-    listed = kernel.ns.ip("-4 route show proto 47") + kernel.ns.ip("-6 route show proto 47")
+    listed = kernel.ns.ip("-4 route show table all proto 47") + kernel.ns.ip("-6 route show table all proto 47")
     return {line.split()[0] for line in listed.splitlines()}
 
 
@@ -185,11 +186,11 @@ def test_object_in_others_hands_is_lost_and_can_be_made_again(kernel: Kernel, de
 @pytest.mark.parametrize(
     ("theft", "victim"),
     [
-        ("route del 192.0.2.7 metric 64", V4),
-        ("route replace 192.0.2.7 via 10.255.0.9 dev bb0 onlink metric 64 proto 47", V4),
-        ("route replace 192.0.2.7 nhid 7 metric 64 proto 47", V4),
-        ("-6 route del 2001:db8:44:7::/64 metric 64", V6),
-        ("-6 route replace 2001:db8:44:7::/64 dev wlan0 metric 64 proto static", V6),
+        ("route del 192.0.2.7 metric 64 table 47", V4),
+        ("route replace 192.0.2.7 via 10.255.0.9 dev bb0 onlink metric 64 proto 47 table 47", V4),
+        ("route replace 192.0.2.7 nhid 7 metric 64 proto 47 table 47", V4),
+        ("-6 route del 2001:db8:44:7::/64 metric 64 table 47", V6),
+        ("-6 route replace 2001:db8:44:7::/64 dev wlan0 metric 64 proto static table 47", V6),
     ],
 )
 def test_theft_of_a_direct_route_is_told_once_and_it_can_be_taken_back(
@@ -255,9 +256,9 @@ def test_direct_routes_are_listed_after_lost_events_only(monkeypatch: pytest.Mon
     with opened(objects=objects) as kernel:
         question = kernel.watch._query.routes_of
 
-        def routes_of(family: int, protocol: int) -> Iterator[netlink.RouteMessage]:
-            asked.append(protocol)
-            return question(family, protocol)
+        def routes_of(family: int, place: Place) -> Iterator[netlink.RouteMessage]:
+            asked.append(place.protocol)
+            return question(family, place)
 
         monkeypatch.setattr(kernel.watch._query, "routes_of", routes_of)
 
@@ -270,8 +271,8 @@ def test_direct_routes_are_listed_after_lost_events_only(monkeypatch: pytest.Mon
             assert len(kernel.routes.direct) == 3, "as they were"
 
             kernel.watch._events.setsockopt(1, netlink.SO_RCVBUFFORCE, 2048)
-            kernel.ns.ip("route del 192.0.2.7 metric 64")
-            kernel.ns.ip("route add 192.0.2.77 via 10.255.0.9 dev bb0 onlink proto 47 metric 64")
+            kernel.ns.ip("route del 192.0.2.7 metric 64 table 47")
+            kernel.ns.ip("route add 192.0.2.77 via 10.255.0.9 dev bb0 onlink proto 47 metric 64 table 47")
             for number in range(50):
                 kernel.ns.ip(f"route add 198.18.0.{number} dev bb0")
             await until(lambda: kernel.watch.counters["netlink.overflows"] > 0)
@@ -294,7 +295,7 @@ def test_direct_routes_that_are_as_believed_are_not_listed_after_lost_events(
         kernel.ns.ip("route add 192.0.2.7 via 10.255.0.9 dev bb0 onlink proto 47 metric 64 table 1000")
         for count, stray in enumerate(("", "192.0.2.7/32 metric 65", "192.0.2.66/32 metric 64"), 1):
             if stray:
-                kernel.ns.ip(f"route add {stray} via 10.255.0.9 dev bb0 onlink proto 47")
+                kernel.ns.ip(f"route add {stray} via 10.255.0.9 dev bb0 onlink proto 47 table 47")
             kernel.watch._events.setsockopt(1, netlink.SO_RCVBUFFORCE, 2048)
             for number in range(50):
                 kernel.ns.ip(f"route add 198.18.{count}.{number} dev bb0")

@@ -56,7 +56,7 @@ class Place:
         heard = Collector()
 
         async def story() -> None:
-            reader = KernelReader(self.watch, heard)
+            reader = KernelReader(self.watch.meaning, heard)
             reader.read(3)
             await until(lambda: bool(heard.events) and last_of(heard.events).last, 60)
             reader.close()
@@ -103,8 +103,8 @@ def test_routes_and_objects_are_read_as_the_core_knows_them(place: Place) -> Non
 def test_what_others_have_put_there_under_our_protocol_is_read_as_it_is(place: Place) -> None:
     place.ns.ip("nexthop add id 5 via fe80::9 dev bb0 proto 47")
     place.ns.ip("nexthop add id 6 via fe80::9 dev bb0 proto 9")
-    place.ns.ip("route add 192.0.2.200/32 nhid 5 proto 47 metric 64")
-    place.ns.ip("route replace 192.0.2.8/32 via 10.255.0.9 dev bb0 onlink proto 47 metric 64")
+    place.ns.ip("route add 192.0.2.200/32 nhid 5 proto 47 metric 64 table 47")
+    place.ns.ip("route replace 192.0.2.8/32 via 10.255.0.9 dev bb0 onlink proto 47 metric 64 table 47")
     place.ns.ip("route add 192.0.2.201/32 dev bb0 proto 46 metric 64")
     parts = place.read()
     aside = NextHop("bb0", IPv6Address("fe80::9"))
@@ -141,7 +141,7 @@ def test_thousands_of_routes_come_in_parts_between_which_others_have_their_turn(
     heard = Collector()
 
     async def story() -> None:
-        reader = KernelReader(place.watch, heard)
+        reader = KernelReader(place.watch.meaning, heard)
         reader.read(3)
         while not (heard.events and last_of(heard.events).last):
             before = len(heard.events)
@@ -157,11 +157,11 @@ def test_thousands_of_routes_come_in_parts_between_which_others_have_their_turn(
 
 def test_a_kernel_that_refuses_is_an_error_and_no_answer(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     bad = netlink.RTMSG.pack(socket.AF_INET, 0, 32, 0, netlink.RT_TABLE_MAIN, 0, 0, 0, 0)  # nobody filters by source
-    monkeypatch.setattr(kernel_reader, "routes_request", lambda family, protocol: bad)
+    monkeypatch.setattr(kernel_reader, "routes_request", lambda family, place: bad)
     heard = Collector()
 
     async def story() -> None:
-        KernelReader(place.watch, heard).read(3)
+        KernelReader(place.watch.meaning, heard).read(3)
         await until(lambda: len(heard.events) == 2)
 
     with place.ns.entered():

@@ -32,7 +32,7 @@ class Node:
 
     def of(self, prefix: Prefix) -> set[tuple[str, int, str, str | None]]:
         """(protocol, metric, interface, gateway) of every route to the prefix, as ip(8) tells them."""
-        listed = json.loads(self.ns.ip(f"-j -{prefix.version} route show exact {prefix}") or "[]")
+        listed = json.loads(self.ns.ip(f"-j -{prefix.version} route show table all exact {prefix}") or "[]")
         return {(route["protocol"], route["metric"], route["dev"], gateway(route)) for route in listed}
 
     def used_for(self, address: str) -> str:

@@ -45,7 +45,9 @@ class Pair:
         """Prefix -> interface of the node's routes of protocol 47."""
         found = {}
         for family in ("-4", "-6"):
-            for route in json.loads(self.points[number - 1].ap.ip(f"-j {family} route show proto 47") or "[]"):
+            for route in json.loads(
+                self.points[number - 1].ap.ip(f"-j {family} route show table all proto 47") or "[]"
+            ):
                 found[route["dst"]] = route["dev"]
         return found
 

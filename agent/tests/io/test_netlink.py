@@ -9,6 +9,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 import pytest
 from pyroute2.netlink import nlmsg
+from pyroute2.netlink.rtnl.fibmsg import fibmsg
 from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
@@ -16,14 +17,17 @@ from pyroute2.netlink.rtnl.rtmsg import rtmsg
 from sroamd.addresses import Mac
 from sroamd.core.effects import InstallRoute, RemoveRoute
 from sroamd.core.values import NextHop, Route, RouteKind
-from sroamd.io import netlink, netlink_address, netlink_nexthop, route_templates
+from sroamd.io import netlink, netlink_address, netlink_nexthop, route_rules, route_templates
 from sroamd.io.netlink import RouteMessage
 from sroamd.io.netlink_address import AddressMessage
 from sroamd.io.netlink_nexthop import NextHopMessage
+from sroamd.io.route_places import Place
 from sroamd.io.route_socket import RouteSocket
 
 V4, V6 = IPv4Network("192.0.2.7/32"), IPv6Network("2001:db8:44:7::/64")
 INDEX = 5
+TABLE = {RouteKind.HERE: 254, RouteKind.DEMOTED: 254, RouteKind.DIRECT: 47}
+OWN = Place(47, 47)
 BASE = {"table": 254, "type": 1, "tos": 0, "src_len": 0}
 
 
@@ -86,7 +90,7 @@ def test_install_says_what_ip_route_replace_says(
     assert header["length"] == len(octets)
     assert len(octets) % 4 == 0, "several stand behind one another in one write"
     assert (header["type"], header["flags"]) == (24, 0x505)  # RTM_NEWROUTE; REQUEST, ACK, REPLACE, CREATE
-    assert (header["rt_table"], header["rt_type"], header["rt_proto"]) == (254, 1, kind)
+    assert (header["rt_table"], header["rt_type"], header["rt_proto"]) == (TABLE[kind], 1, kind)
     assert (header["rt_scope"], header["rt_dst_len"]) == (scope, prefix.prefixlen)
     assert bool(header["rt_flags"] & 4) is onlink  # type: ignore[operator]
     expected = {"RTA_DST": str(prefix.network_address), "RTA_PRIORITY": 64, "RTA_OIF": INDEX, **attributes}
@@ -97,7 +101,8 @@ def test_install_says_what_ip_route_replace_says(
 def test_removal_names_metric_and_protocol_so_that_it_hits_ours_only(prefix: IPv4Network | IPv6Network) -> None:
     requests = [oracle(octets) for octets in encoded(RemoveRoute(prefix))]
 
-    assert [header["rt_proto"] for header, _ in requests] == list(RouteKind), "any of ours, where we do not know which"
+    places = [(header["rt_proto"], header["rt_table"]) for header, _ in requests]
+    assert places == list(TABLE.items()), "any of ours, where we do not know which"
     for header, found in requests:
         assert (header["type"], header["flags"], header["rt_scope"]) == (25, 0x005, 255)
         assert found == {"RTA_DST": str(prefix.network_address), "RTA_PRIORITY": 64}
@@ -176,16 +181,32 @@ def test_replacement_of_a_nexthop_never_creates_one_and_removal_names_the_number
 
 @pytest.mark.parametrize("prefix", [V4, V6])
 def test_route_behind_a_nexthop_names_its_number_and_nothing_else(prefix: IPv4Network | IPv6Network) -> None:
-    octets = route_templates.install_behind(9, prefix, 77)
+    octets = route_templates.install_behind(9, prefix, OWN, 77)
     header, found = oracle(octets)
 
     assert (header["type"], header["flags"], header["rt_proto"], header["rt_flags"]) == (24, 0x505, 47, 0)
+    assert header["rt_table"] == 47
     assert found.pop("UNKNOWN")["header"] == {"length": 8, "type": 30}  # type: ignore[index]  # RTA_NH_ID
     assert found == {"RTA_DST": str(prefix.network_address), "RTA_PRIORITY": 64}
     (read,) = netlink.messages(octets)
     route = netlink.parse_route(read.body)
     assert route is not None
     assert (route.prefix, route.nexthop, route.interface_index) == (prefix, 77, 0)
+
+
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
+def test_rule_says_what_ip_rule_says(family: int) -> None:
+    octets = route_rules.request(9, family)
+    message = fibmsg(octets)
+    message.decode()
+
+    assert (message["header"]["type"], message["header"]["flags"]) == (32, 0x605)  # REQUEST, ACK, EXCL, CREATE
+    assert [message[key] for key in ("family", "dst_len", "src_len", "tos", "table", "action", "flags")] == [
+        family, 0, 0, 0, 47, 1, 0,
+    ]  # fmt: skip
+    assert dict(message["attrs"]) == {"FRA_PRIORITY": 32765, "FRA_PROTOCOL": 47}
+    assert route_rules.is_ours(octets[16:])
+    assert not route_rules.is_ours(octets[16:20] + bytes((254,)) + octets[21:])
 
 
 @pytest.mark.parametrize(("flags", "usable"), [(0x80, True), (0xC0, False), (0x88, False), (0x04, True)])
@@ -213,6 +234,7 @@ PARSERS = [
     netlink.parse_link,
     netlink_address.parse_address,
     netlink_nexthop.parse_nexthop,
+    route_rules.is_ours,
 ]
 
 
@@ -222,7 +244,7 @@ def test_whatever_is_cut_off_or_garbled_is_read_without_a_fuss(parse: Callable[[
     rng = random.Random(7)
     wholes = [
         encoded(InstallRoute(Route(V4, RouteKind.DEMOTED, NextHop("bb0", IPv6Address("fe80::2")))))[0][16:],
-        route_templates.install_behind(9, V6, 77)[16:],
+        route_templates.install_behind(9, V6, OWN, 77)[16:],
         netlink_nexthop.set_request(netlink_nexthop.CREATE, 9, 77, 6, INDEX, IPv6Address("fe80::2"))[16:],
         netlink.RTMSG.pack(socket.AF_INET, 32, 0, 0, 254, 44, 0, 1, 0) + netlink.attribute(netlink.RTA_MULTIPATH, b"1"),
     ]

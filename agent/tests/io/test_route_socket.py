@@ -80,8 +80,8 @@ def test_kernel_without_objects_is_found_out_by_asking_for_them(
     kernel: Kernel, table: RouteSocket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(KernelQuery, "nexthops", lambda query: None)
-    monkeypatch.setattr(KernelQuery, "routes_of", lambda query, family, protocol: iter(()))
-    table.flush_direct()
+    monkeypatch.setattr(KernelQuery, "routes_of", lambda query, family, place: iter(()))
+    table.take_over()
     table.apply([SetNextHop(AP2, 4, hop(2)), InstallRoute(ROUTES[0])])
 
     assert kernel.routes() == [("192.0.2.7", hop(2).gateway, 0)]
@@ -93,8 +93,8 @@ def test_start_removes_our_objects_and_passes_over_the_numbers_of_others(
 ) -> None:
     found = [NextHopMessage(NUMBERS.start + n, 47 if n == 2 else 11, INDEX, None) for n in range(4)]
     monkeypatch.setattr(KernelQuery, "nexthops", lambda query: found)
-    monkeypatch.setattr(KernelQuery, "routes_of", lambda query, family, protocol: iter(()))
-    table.flush_direct()
+    monkeypatch.setattr(KernelQuery, "routes_of", lambda query, family, place: iter(()))
+    table.take_over()
     (removed,) = kernel.asked
     assert removed.kind == netlink_nexthop.RTM_DELNEXTHOP
     assert netlink_nexthop.parse_nexthop(removed.body) == NextHopMessage(NUMBERS.start + 2, 0, 0, None)
@@ -113,6 +113,53 @@ def test_number_that_is_taken_meanwhile_is_passed_over_and_that_has_an_end(kerne
     failures = table.apply([SetNextHop(AP2, 6, hop(2))])
     assert [failure.error.errno for failure in failures] == [errno.EEXIST]
     assert len(kernel.refuses[netlink_nexthop.RTM_NEWNEXTHOP]) == 1000 - route_socket.NUMBERS_TRIED
+
+
+def kinds(kernel: Kernel) -> list[tuple[int, int]]:
+    """Type and protocol of each request about a route."""
+    routes = (netlink.RTM_NEWROUTE, netlink.RTM_DELROUTE)
+    return [(one.kind, one.body[5]) for one in kernel.asked if one.kind in routes]
+
+
+def test_route_in_the_other_table_goes_when_the_new_one_is_there_and_only_then(
+    kernel: Kernel, table: RouteSocket
+) -> None:
+    here = Route(ROUTES[0].prefix, RouteKind.HERE, NextHop("wlan0", None))
+    table.apply([SetNextHop(AP2, 4, hop(2)), InstallRoute(ROUTES[0])])
+    kernel.asked.clear()
+    kernel.refuses[netlink.RTM_NEWROUTE] = [errno.ENOMEM]
+    assert len(table.apply([InstallRoute(here)])) == 1
+    assert kinds(kernel) == [(24, 44)], "the direct one is better than none"
+    assert table.apply([InstallRoute(here), InstallRoute(ROUTES[1])]) == []
+    assert kinds(kernel)[1:] == [(24, 44), (24, 47), (25, 47)]
+    kernel.asked.clear()
+    assert table.apply([InstallRoute(ROUTES[0])]) == []
+    assert kinds(kernel) == [(24, 47), (25, 44)]
+
+
+def test_route_in_the_other_table_that_would_not_go_is_removed_when_the_new_one_is_made_again(
+    kernel: Kernel, table: RouteSocket
+) -> None:
+    here = InstallRoute(Route(ROUTES[0].prefix, RouteKind.HERE, NextHop("wlan0", None)))
+    table.apply([SetNextHop(AP2, 4, hop(2)), InstallRoute(ROUTES[0])])
+    kernel.refuses[netlink.RTM_DELROUTE] = [errno.ENOMEM]
+    assert [failure.change for failure in table.apply([here])] == [here]
+    assert table.direct.get(key_of(here.route.prefix)) is not None, "it is there"
+    kernel.asked.clear()
+    assert table.apply([here]) == []
+    assert kinds(kernel) == [(24, 44), (25, 47)]
+    assert table.direct.get(key_of(here.route.prefix)) is None
+
+
+def test_of_several_routes_to_a_prefix_in_one_call_the_last_one_stays(kernel: Kernel, table: RouteSocket) -> None:
+    here = InstallRoute(Route(ROUTES[0].prefix, RouteKind.HERE, NextHop("wlan0", None)))
+    table.apply([SetNextHop(AP2, 4, hop(2))])
+    kernel.asked.clear()
+    assert table.apply([here, InstallRoute(ROUTES[0]), here]) == []
+    assert kinds(kernel)[3:] == [(25, 47)]
+    assert table.apply([InstallRoute(ROUTES[0]), here, InstallRoute(ROUTES[0])]) == []
+    assert table.known == {}
+    assert kernel.asked[-1].body[5] == 44
 
 
 def test_refused_change_is_not_believed(kernel: Kernel, table: RouteSocket) -> None:

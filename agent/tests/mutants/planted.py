@@ -928,6 +928,22 @@ BUGS = (
         ("io/test_route_socket.py",),
     ),
     Bug(
+        "direct-wins-over-here",
+        "a direct route stays when its station comes here, and is looked up first",
+        "io/route_socket.py",
+        "        if self._apart and (other or confirms):\n",
+        "        if self._apart and (other or confirms) and not towards:\n",
+        ("io/test_route_socket.py",),
+    ),
+    Bug(
+        "old-route-goes-first",
+        "a route in one table is removed though the kernel has refused the one in the other",
+        "io/route_socket.py",
+        "            if reason is not None and not (removes and netlink.is_missing(reason)):\n",
+        "            if reason is not None and not isinstance(one.change, InstallRoute) and not removes:\n",
+        ("io/test_route_socket.py",),
+    ),
+    Bug(
         "refused-is-forgotten",
         "of direct routes that the kernel refuses the core never hears",
         "io/executor.py",

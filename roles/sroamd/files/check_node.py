@@ -70,6 +70,7 @@ def direct_routes(switch: str, routers: list[str]) -> Iterator[str]:
     objects = ip("nexthop", "show", "protocol", DIRECT)
     listings = [run("ip", version, "route", "show", "table", "all", "proto", DIRECT) for version in ("-4", "-6")]
     routes = sum(listing.count("\n") for listing in listings)
+    yield from lookups(listings)
     if switch == "off":
         if objects or routes:
             yield f"direct routes are off, and there are {routes}, by {len(objects)} nexthop objects; restart sroamd"
@@ -85,6 +86,13 @@ def direct_routes(switch: str, routers: list[str]) -> Iterator[str]:
     told = json.loads(run(SROAMCTL, "--json", "status") or "{}").get("direct_routes", routes)
     if abs(routes - told) > max(IN_MOTION, told // 10):
         yield f"the agent knows of {told} direct routes, and the kernel has {routes}; see sroamctl check"
+
+
+def lookups(listings: list[str]) -> Iterator[str]:
+    """What is in a table of its own leads nobody anywhere without a rule, which the agent makes."""
+    for version, listing in zip(("-4", "-6"), listings, strict=True):
+        if " table " in listing and f"lookup {DIRECT}" not in run("ip", "-Numeric", version, "rule", "show"):
+            yield f"no rule looks up table {DIRECT} of IPv{version[1:]}: somebody removes it; see journalctl -u sroamd"
 
 
 def default_route(uplinks: list[str]) -> Iterator[str]:

@@ -37,7 +37,8 @@ def host(check_node: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
         "ip -json -4 route show proto babel": [{"dst": "10.255.0.2"}, {"dst": "198.51.100.0/24"}],
         "ip -json -6 route show proto babel": [{"dst": "fd00:255::2"}],
         SHOW_OBJECTS: [BY_OBJECT],
-        SHOW_ROUTES: "192.0.2.7 nhid 1191182336 via 10.255.0.2 dev bb0 metric 64 onlink \n",
+        SHOW_ROUTES: "192.0.2.7 nhid 1191182336 via 10.255.0.2 dev bb0 table sroamd metric 64 onlink \n",
+        "ip -Numeric -4 rule show": "0:\tfrom all lookup 255\n32765:\tfrom all lookup 47 proto 47\n",
         "ip -6 route show table all proto 47": "",
         STATUS: {"direct_routes": 2},
         "ip -json -4 route show default dev eth0": [],
@@ -110,6 +111,15 @@ def test_a_nexthop_object_without_a_carrier_is_named(check_node: ModuleType, hos
     assert list(check_node.differences(EXPECTED)) == [
         "direct routes by way of 10.255.0.2 lead to bb0, which has no carrier"
     ]
+
+
+def test_table_that_nobody_looks_up_is_named(check_node: ModuleType, host: dict[str, Any]) -> None:
+    host["ip -Numeric -4 rule show"] = "0:\tfrom all lookup 255\n"
+    assert list(check_node.differences(EXPECTED)) == [
+        "no rule looks up table 47 of IPv4: somebody removes it; see journalctl -u sroamd"
+    ]
+    host[SHOW_ROUTES] = host[SHOW_ROUTES].replace("table sroamd ", "")  # in main: an earlier release
+    assert list(check_node.differences(EXPECTED)) == []
 
 
 def test_direct_routes_that_are_switched_off_are_gone(check_node: ModuleType, host: dict[str, Any]) -> None:

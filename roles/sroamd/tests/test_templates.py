@@ -48,7 +48,7 @@ def test_the_agent_understands_its_configuration(render: Render) -> None:
     assert IPv6Network("fd00:255::/64") in config.flood.allow
     assert not config.flood.leaf
     assert config.babel.interfaces == ("bb0",)
-    assert config.routes.direct
+    assert (config.routes.direct, config.routes.announced) == (True, True)
     assert config.dhcp4.exclude == (IPv4Network("192.0.2.240/28"),)
 
 
@@ -161,6 +161,16 @@ def test_the_agent_understands_ranges_and_reservations(render: Render) -> None:
 @pytest.mark.parametrize("off", [False, "false"])
 def test_direct_routes_can_be_switched_off(render: Render, off: object) -> None:
     assert not config_file.parse(render("sroamd.toml.j2", sroamd_direct_routes=off), "sroamd.toml").routes.direct
+
+
+@pytest.mark.parametrize("off", [False, "false"])
+def test_what_babel_does_not_carry_it_does_not_see_and_it_is_looked_up_while_the_agent_is_away(
+    render: Render, off: object
+) -> None:
+    assert "rule del" in render("sroamd.service.j2")
+    without = {"sroamd_babel_host_routes": off}
+    assert not config_file.parse(render("sroamd.toml.j2", **without), "sroamd.toml").routes.announced
+    assert "rule del" not in render("sroamd.service.j2", **without)
 
 
 def test_a_server_has_no_interfaces(render: Render) -> None:

@@ -13,6 +13,7 @@ _FIXED = {
     "flood": ("listen",),
     "control": ("socket",),
     "babel": ("interfaces",),
+    "routes": ("announced",),
 }
 
 

@@ -39,6 +39,8 @@ from sroamd.io.notify import Notifier
 from sroamd.io.packet_socket import PacketSockets
 from sroamd.io.peer_admission import host_address
 from sroamd.io.peer_transport import PeerTransport
+from sroamd.io.route_places import places
+from sroamd.io.route_rules import RouteRules
 from sroamd.io.route_socket import RouteSocket
 from sroamd.io.rtnetlink import KernelWatch
 from sroamd.io.store import Store
@@ -65,7 +67,8 @@ class Service:
         self._observe = observe
         self._notifier = Notifier()
         names = [interface.name for interface in config.interfaces]
-        self._watch = KernelWatch(names, shared=[config.network.ipv6_gateway])
+        where = places(announced=config.routes.announced)
+        self._watch = KernelWatch(names, shared=[config.network.ipv6_gateway], where=where)
         self._store = None if observe else Store(Path(config.node.state_dir))
         self._executor: Executor | Observer | None = None
         self._runtime = Runtime(Node(config, self._node_id(), random.Random()), trace=trace)
@@ -75,8 +78,9 @@ class Service:
         self._peers = PeerTransport(flood, names, emit, client_prefixes=prefixes, gateways=gateways)
         self._packets = PacketSockets([] if observe else names, config.network.ipv4_gateway, self._watch.lookup, emit)
         self._babel = BabelPrompter(() if observe else config.babel.interfaces, *_router_addresses(config))
-        self._routes = None if observe else RouteSocket(self._watch.index_of)
-        self._reader = KernelReader(self._watch, emit)
+        self._routes = None if observe else RouteSocket(self._watch.index_of, where)
+        self._rules = None if observe else RouteRules(self._runtime.now, self._runtime.later)
+        self._reader = KernelReader(self._watch.meaning, emit)
         self._checks = CheckDesk(emit)
         slow = {
             name: partial(check, self._checks, self._runtime.node, repair=name == "repair")
@@ -132,9 +136,11 @@ class Service:
             self._store.start(emit)
         self._executor = self._make_executor()
         self._runtime.begin(self._executor)
-        if self._routes is not None:
+        if self._routes is not None and self._rules is not None:
             self._watch.follow(self._routes.known, self._routes.direct, self._routes.port)
-            self._routes.flush_direct()
+            self._watch.on_rules(self._rules.restore)
+            self._rules.hold()
+            self._routes.take_over()
             self._watch.on_link(self._packets.refresh)
         self._watch.start(emit)
         if self._control is not None:
@@ -161,8 +167,9 @@ class Service:
         self._packets.close()
         self._reader.close()
         self._watch.close()
-        if self._routes is not None:
-            self._routes.close()
+        for part in (self._routes, self._rules):
+            if part is not None:
+                part.close()
         if self._store is not None:
             self._store.close()
 
@@ -222,7 +229,14 @@ class Service:
     def _counters(self) -> Counter[str]:
         """The core's and every adapter's."""
         always: list[Counted] = [self._runtime, self._runtime.node, self._watch, self._packets, self._peers]
-        perhaps: list[Counted | None] = [self._babel, self._executor, self._routes, self._store, self._control]
+        perhaps: list[Counted | None] = [
+            self._babel,
+            self._executor,
+            self._routes,
+            self._rules,
+            self._store,
+            self._control,
+        ]
         total: Counter[str] = Counter()
         for part in [*always, *perhaps, *self._access_points.values()]:
             if part is not None:

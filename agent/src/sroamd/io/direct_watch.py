@@ -17,6 +17,7 @@ from sroamd.io import netlink_nexthop
 from sroamd.io.direct_routes import DirectRoutes, Key, NextHopObject, prefix_of
 from sroamd.io.kernel_query import KernelQuery
 from sroamd.io.link_table import LinkTable
+from sroamd.io.route_places import Place
 
 
 class DirectWatch:
@@ -73,13 +74,13 @@ class DirectWatch:
         link = self._links.get(one.index)
         return link is not None and link.up
 
-    def are_as_believed(self) -> bool:
+    def are_as_believed(self, place: Place) -> bool:
         """Whether the kernel has just these direct routes; four times as quick as to list them all."""
         if self.books.plain:
             return False
         count = 0
         for family in (socket.AF_INET, socket.AF_INET6):
-            for destination, length, metric, number in self._query.routes_behind(family, ROUTE_PROTOCOL_DIRECT):
+            for destination, length, metric, number in self._query.routes_behind(family, place):
                 towards = self.books.get(destination + bytes((length,)))
                 if towards is None or towards.number != number or metric != ROUTE_METRIC:
                     return False

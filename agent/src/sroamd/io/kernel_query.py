@@ -14,6 +14,7 @@ from sroamd.io import netlink, netlink_address, netlink_nexthop
 from sroamd.io.netlink import Address, LinkMessage, Message, RouteMessage
 from sroamd.io.netlink_address import AddressMessage
 from sroamd.io.netlink_nexthop import NextHopMessage
+from sroamd.io.route_places import Place
 
 RECEIVE_BUFFER = 1 << 20
 DUMP_TRIES = 3  # a dump that the kernel calls inconsistent is made again
@@ -42,17 +43,16 @@ class KernelQuery:
         found = (netlink_address.parse_address(one.body) for one in self._dump(netlink_address.RTM_GETADDR, body))
         return (address for address in found if address is not None)
 
-    def routes_of(self, family: int, protocol: int) -> Iterator[RouteMessage]:
-        """The unicast routes of a protocol in the main table."""
-        for message in self._dump(netlink.RTM_GETROUTE, routes_request(family, protocol)):
+    def routes_of(self, family: int, place: Place) -> Iterator[RouteMessage]:
+        """The unicast routes there."""
+        for message in self._dump(netlink.RTM_GETROUTE, routes_request(family, place)):
             route = netlink.parse_route(message.body)
-            if route is not None and route.protocol == protocol:
+            if route is not None and (route.protocol, route.table) == place:
                 yield route
 
-    def routes_behind(self, family: int, protocol: int) -> Iterator[tuple[bytes, int, int, int]]:
+    def routes_behind(self, family: int, place: Place) -> Iterator[tuple[bytes, int, int, int]]:
         """The same, read no further than (destination, prefix length, metric, number of the nexthop object)."""
-        body = netlink.RTMSG.pack(family, 0, 0, 0, netlink.RT_TABLE_MAIN, protocol, 0, netlink.RTN_UNICAST, 0)
-        for message in self._dump(netlink.RTM_GETROUTE, body):
+        for message in self._dump(netlink.RTM_GETROUTE, routes_request(family, place)):
             if len(message.body) < netlink.RTMSG.size:
                 continue
             found = netlink.attributes(message.body, netlink.RTMSG.size)
@@ -115,7 +115,7 @@ class KernelQuery:
                 answers.append(message)
 
 
-def routes_request(family: int, protocol: int) -> bytes:
-    """The body of a question for the unicast routes of a protocol in the main table."""
-    table, scope, unicast = netlink.RT_TABLE_MAIN, netlink.RT_SCOPE_UNIVERSE, netlink.RTN_UNICAST
-    return netlink.RTMSG.pack(family, 0, 0, 0, table, protocol, scope, unicast, 0)
+def routes_request(family: int, place: Place) -> bytes:
+    """The body of a question for the unicast routes there."""
+    scope, unicast = netlink.RT_SCOPE_UNIVERSE, netlink.RTN_UNICAST
+    return netlink.RTMSG.pack(family, 0, 0, 0, place.table, place.protocol, scope, unicast, 0)

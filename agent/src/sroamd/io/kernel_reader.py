@@ -16,11 +16,12 @@ from typing import Protocol
 
 from sroamd.constants import ROUTE_PROTOCOL_DIRECT
 from sroamd.core.events import Event, KernelRead
-from sroamd.core.values import KernelNextHop, Route, RouteKind
+from sroamd.core.values import KernelNextHop, Route
 from sroamd.io import netlink, netlink_nexthop
 from sroamd.io.kernel_query import routes_request
 from sroamd.io.netlink import RouteMessage
 from sroamd.io.netlink_nexthop import NextHopMessage
+from sroamd.io.route_places import Place, Places
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +31,9 @@ PAUSE = 0.001
 
 
 class Meaning(Protocol):
-    """What the kernel's messages are to the core."""
+    """What the kernel's messages are to the core, and where its routes are to be found."""
+
+    places: Places
 
     def route_of(self, found: RouteMessage) -> Route | None: ...
 
@@ -59,8 +62,8 @@ class KernelReader:
                 sock.setblocking(False)
                 await self._read_next_hops(sock, ticket)
                 for family in (socket.AF_INET, socket.AF_INET6):
-                    for kind in RouteKind:
-                        await self._read_routes(sock, ticket, family, kind)
+                    for place in self._meaning.places.values():
+                        await self._read_routes(sock, ticket, family, place)
         except OSError as error:
             log.warning("the kernel cannot be read: %s", error)
             self._emit(KernelRead(ticket, error=f"the kernel cannot be read: {error.strerror}"))
@@ -81,10 +84,12 @@ class KernelReader:
             return  # the kernel has none, and direct routes do without
         self._emit(KernelRead(ticket, next_hops=tuple(found)))
 
-    async def _read_routes(self, sock: socket.socket, ticket: int, family: int, kind: RouteKind) -> None:
-        async for bodies in _dump(sock, netlink.RTM_GETROUTE, routes_request(family, kind)):
+    async def _read_routes(self, sock: socket.socket, ticket: int, family: int, place: Place) -> None:
+        async for bodies in _dump(sock, netlink.RTM_GETROUTE, routes_request(family, place)):
             messages = (netlink.parse_route(body) for body in bodies)
-            found = (self._meaning.route_of(one) for one in messages if one is not None and one.protocol == kind)
+            found = (
+                self._meaning.route_of(one) for one in messages if one is not None and one.protocol == place.protocol
+            )
             self._emit(KernelRead(ticket, tuple(route for route in found if route is not None)))
 
 

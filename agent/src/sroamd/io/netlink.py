@@ -36,8 +36,19 @@ RTM_DELADDR = 21
 RTM_NEWROUTE = 24
 RTM_DELROUTE = 25
 RTM_GETROUTE = 26
+RTM_NEWRULE = 32
+RTM_DELRULE = 33
 
-RTNLGRP = {"link": 1, "ipv4_address": 5, "ipv4_route": 7, "ipv6_address": 9, "ipv6_route": 11, "nexthop": 32}
+RTNLGRP = {
+    "link": 1,
+    "ipv4_address": 5,
+    "ipv4_route": 7,
+    "ipv4_rule": 8,
+    "ipv6_address": 9,
+    "ipv6_route": 11,
+    "ipv6_rule": 19,
+    "nexthop": 32,
+}
 
 RTA_DST = 1
 RTA_OIF = 4

@@ -1,7 +1,8 @@
 """The hot path to the kernel's routing table: messages made once, patched, sent; acknowledgements read at once.
 
 Our routes have a metric of their own (64), hence REPLACE swaps only our own route to a prefix, in one
-step, and never Babel's (metric 1024): the prefix is never without a route.
+step, and never Babel's (metric 1024): the prefix is never without a route. If the new route is in another
+table than the old one (`route_places`), the old one goes at once after that, and only if the new one is there.
 
 A direct route refers to the nexthop object of its node, so a node's next hop changes in one message however many
 stations it has. A kernel that has no such objects (before Linux 5.3) gets plain routes, each rewritten.
@@ -13,7 +14,6 @@ from __future__ import annotations
 
 import errno
 import os
-import socket
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -24,11 +24,12 @@ from sroamd.addresses import NodeId
 from sroamd.constants import ROUTE_PROTOCOL_DIRECT
 from sroamd.core.effects import InstallRoute, RemoveNextHop, RemoveRoute, RemoveStrayNextHop, SetNextHop
 from sroamd.core.values import NextHop, Prefix, Route, RouteKind, Towards
-from sroamd.io import netlink, netlink_nexthop, route_templates
+from sroamd.io import leftovers, netlink, netlink_nexthop, route_templates
 from sroamd.io.direct_routes import DirectRoutes, NextHopObject, key_of, prefix_of
 from sroamd.io.kernel_query import KernelQuery
 from sroamd.io.netlink import NetlinkError
 from sroamd.io.request_socket import BATCH, RequestSocket
+from sroamd.io.route_places import Places, places
 
 Change = InstallRoute | RemoveRoute | SetNextHop | RemoveNextHop | RemoveStrayNextHop
 _BREAKS = RemoveRoute | RemoveNextHop | RemoveStrayNextHop
@@ -47,11 +48,15 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
-    """A request, why it is made, and the number of the nexthop object or of the interface that it brings into use."""
+    """A request, why it is made, and the number of the nexthop object or of the interface that it brings into use.
+
+    `leaves`: it removes the route of this kind, which the change has replaced by one in another table.
+    """
 
     request: bytes
     change: Change
     number: int = 0
+    leaves: RouteKind | None = None
 
 
 class RouteSocket:
@@ -60,8 +65,12 @@ class RouteSocket:
     `objects`: whether the kernel has nexthop objects; where it has not, that is found out.
     """
 
-    def __init__(self, index_of: Callable[[str], int | None], *, objects: bool = True) -> None:
+    def __init__(
+        self, index_of: Callable[[str], int | None], where: Places | None = None, *, objects: bool = True
+    ) -> None:
         self._index_of = index_of
+        self.places = places(announced=True) if where is None else where
+        self._apart = self.places[RouteKind.HERE].table != self.places[RouteKind.DIRECT].table
         self._socket = RequestSocket()
         self.port = self._socket.port
         self.known: dict[Prefix, Route] = {}
@@ -72,25 +81,17 @@ class RouteSocket:
     def close(self) -> None:
         self._socket.close()
 
-    def flush_direct(self) -> None:
-        """Remove what an earlier process has left of direct routes, and learn which numbers others use.
+    def take_over(self) -> None:
+        """Put in order what an earlier process has left, and learn which numbers others use.
 
         To be called before the first change. Raises OSError where the kernel refuses.
         """
         with closing(KernelQuery()) as query:
             found = query.nexthops()
             self.direct.plain = self.direct.plain or found is None
-            ours = [one.number for one in found or () if one.protocol == ROUTE_PROTOCOL_DIRECT]
             self.direct.avoid([one.number for one in found or () if one.protocol != ROUTE_PROTOCOL_DIRECT])
-            self._flush([netlink_nexthop.delete_request(self._socket.next(), number) for number in ours])
-            for family in (socket.AF_INET, socket.AF_INET6):  # those without an object
-                prefixes = [route.prefix for route in query.routes_of(family, ROUTE_PROTOCOL_DIRECT)]
-                self._flush([self._removal(prefix, RouteKind.DIRECT) for prefix in prefixes])
-
-    def _flush(self, requests: list[bytes]) -> None:
-        for reason in self._socket.send(requests).values():
-            if not netlink.is_missing(reason):
-                raise reason
+            leftovers.flush_direct(query, self._socket, found or ())
+            leftovers.move(query, self._socket, self.places)
 
     def apply(self, changes: Sequence[Change]) -> list[Failure]:
         """Make the changes in their order, in as few writes as possible. Returns those that the kernel refused."""
@@ -162,37 +163,72 @@ class RouteSocket:
 
     def _send(self, waiting: list[_Waiting], failures: list[Failure]) -> None:
         refused = self._socket.send([one.request for one in waiting])
+        replacing: dict[Prefix, _Waiting] = {}
         for place, one in enumerate(waiting):
             reason = refused.get(place)
-            if reason is None or (isinstance(one.change, _BREAKS) and netlink.is_missing(reason)):
-                self._done(one, really=reason is None)
-            elif not failures or failures[-1].change is not one.change:
-                self._fail(one.change, reason, failures)
+            removes = isinstance(one.change, _BREAKS) or one.leaves is not None
+            if reason is not None and not (removes and netlink.is_missing(reason)):
+                if not failures or failures[-1].change is not one.change:
+                    self._fail(one.change, reason, failures)
+            elif isinstance(one.change, InstallRoute):
+                self._installed(one.change.route, one, replacing)
+            else:
+                self._done(one.change, one.number, really=reason is None)
+        if replacing:
+            self._send([leaving for one in replacing.values() for leaving in self._leave(one)], failures)
 
-    def _done(self, one: _Waiting, really: bool) -> None:
-        """The kernel has it so; `really`: by this request."""
-        match one.change:
-            case InstallRoute(route):
-                key = key_of(route.prefix)
-                if isinstance(route.next_hop, NextHop):
-                    self.direct.drop(key)
-                    self.known[route.prefix] = route
-                else:
-                    self.known.pop(route.prefix, None)
-                    self.direct.put(key, one.number)
-                self.counters["route.installed"] += 1
+    def _installed(self, route: Route, one: _Waiting, replacing: dict[Prefix, _Waiting]) -> None:
+        """It is there; or the one in the other table `leaves` because of it. Puts it down in `replacing` if one has to.
+
+        What only confirms the books is there because somebody doubts them: then there may be another.
+        """
+        prefix, key = route.prefix, key_of(route.prefix)
+        if one.leaves is not None:
+            self._drop(prefix, key, one.leaves)
+            return
+        held, towards = self.known.get(prefix), self.direct.get(key)
+        if isinstance(route.next_hop, NextHop):
+            self.known[prefix] = route
+            other, confirms = towards is not None, held == route
+        else:
+            self.direct.put(key, one.number)
+            other, confirms = held is not None, towards is not None and towards.number == one.number
+        if self._apart and (other or confirms):
+            replacing[prefix] = one
+        elif other:
+            self._drop(prefix, key, RouteKind.HERE if route.kind is RouteKind.DIRECT else RouteKind.DIRECT)
+        self.counters["route.installed"] += 1
+
+    def _drop(self, prefix: Prefix, key: bytes, kind: RouteKind) -> None:
+        if kind is RouteKind.DIRECT:
+            self.direct.drop(key)
+        else:
+            self.known.pop(prefix, None)
+
+    def _leave(self, one: _Waiting) -> list[_Waiting]:
+        """Removals of what is or may be in the other table."""
+        assert isinstance(one.change, InstallRoute)
+        route = one.change.route
+        if route.kind is not RouteKind.DIRECT:
+            kinds = [RouteKind.DIRECT]
+        else:
+            held = self.known.get(route.prefix)
+            kinds = [RouteKind.HERE, RouteKind.DEMOTED] if held is None else [held.kind]
+        return [_Waiting(self._removal(route.prefix, kind), one.change, one.number, kind) for kind in kinds]
+
+    def _done(self, change: Change, number: int, *, really: bool) -> None:
+        """The kernel has it so; `really`: by our request."""
+        match change:
             case RemoveRoute(prefix):
                 self.known.pop(prefix, None)
                 self.direct.drop(key_of(prefix))
                 self.counters["route.removed"] += really
             case SetNextHop(node, version, hop):
                 if (towards := self.direct.towards(node, version)) is not None:
-                    towards.index, towards.gateway = one.number, hop.gateway
+                    towards.index, towards.gateway = number, hop.gateway
                 self.counters["nexthop.replaced"] += 1
-            case RemoveNextHop() | RemoveStrayNextHop():
-                self.counters["nexthop.removed"] += really
             case _:
-                assert_never(one.change)
+                self.counters["nexthop.removed"] += really
 
     # -- from changes to requests
 
@@ -202,7 +238,7 @@ class RouteSocket:
             case InstallRoute(route):
                 return [self._encode_route(change, route)]
             case RemoveRoute(prefix):
-                kinds = [kind] if (kind := self._kind_of(prefix)) else list(RouteKind)
+                kinds = self._kinds_of(prefix) or list(RouteKind)
                 return [_Waiting(self._removal(prefix, kind), change) for kind in kinds]
             case SetNextHop(node, version, hop):
                 towards = self.direct.towards(node, version)
@@ -218,8 +254,8 @@ class RouteSocket:
     def _encode_route(self, change: InstallRoute, route: Route) -> _Waiting:
         via = route.next_hop
         if isinstance(via, NextHop):
-            index = self._index(via)
-            encoded = route_templates.install_via(self._socket.next(), route.prefix, route.kind, index, via.gateway)
+            index, place = self._index(via), self.places[route.kind]
+            encoded = route_templates.install_via(self._socket.next(), route.prefix, place, index, via.gateway)
             return _Waiting(encoded, change)
         towards = self.direct.towards(via.node, route.prefix.version)
         if towards is None:
@@ -227,10 +263,10 @@ class RouteSocket:
         return _Waiting(self._behind(route.prefix, towards), change, towards.number)
 
     def _behind(self, prefix: Prefix, towards: NextHopObject) -> bytes:
+        place = self.places[RouteKind.DIRECT]
         if self.direct.plain:
-            kind = RouteKind.DIRECT
-            return route_templates.install_via(self._socket.next(), prefix, kind, towards.index, towards.gateway)
-        return route_templates.install_behind(self._socket.next(), prefix, towards.number)
+            return route_templates.install_via(self._socket.next(), prefix, place, towards.index, towards.gateway)
+        return route_templates.install_behind(self._socket.next(), prefix, place, towards.number)
 
     def _encode_replacement(self, change: SetNextHop, towards: NextHopObject, index: int) -> list[_Waiting]:
         gateway = change.next_hop.gateway
@@ -257,13 +293,13 @@ class RouteSocket:
         self.direct.forget(change.node, change.version)
         return [_Waiting(request, change) for request in requests]
 
-    def _kind_of(self, prefix: Prefix) -> RouteKind | None:
-        if (known := self.known.get(prefix)) is not None:
-            return known.kind
-        return None if self.direct.get(key_of(prefix)) is None else RouteKind.DIRECT
+    def _kinds_of(self, prefix: Prefix) -> list[RouteKind]:
+        """Of the routes that the kernel has, as far as we know: one, or none; two while one replaces the other."""
+        kinds = [] if (known := self.known.get(prefix)) is None else [known.kind]
+        return kinds if self.direct.get(key_of(prefix)) is None else [*kinds, RouteKind.DIRECT]
 
     def _removal(self, prefix: Prefix, kind: RouteKind) -> bytes:
-        return route_templates.remove(self._socket.next(), prefix, kind)
+        return route_templates.remove(self._socket.next(), prefix, self.places[kind])
 
     def _index(self, hop: NextHop) -> int:
         index = self._index_of(hop.interface)

@@ -25,15 +25,17 @@ from sroamd.core.events import (
     KernelRoutesListed,
     NextHopObjectsLost,
 )
-from sroamd.core.values import KernelNextHop, NextHop, Prefix, Route, RouteKind, Towards, Via
+from sroamd.core.values import NextHop, Prefix, Route, RouteKind, Towards
 from sroamd.io import bpf, netlink, netlink_nexthop
 from sroamd.io.direct_routes import DirectRoutes, key_of
 from sroamd.io.direct_watch import DirectWatch
 from sroamd.io.kernel_query import KernelQuery
 from sroamd.io.link_table import LinkTable
 from sroamd.io.netlink import Address, Message, RouteMessage
-from sroamd.io.netlink_nexthop import NextHopMessage
 from sroamd.io.own_addresses import OwnAddresses
+from sroamd.io.route_meaning import RouteMeaning
+from sroamd.io.route_places import TABLES, Place, Places, places
+from sroamd.io.route_rules import is_ours
 from sroamd.io.router_ways import RouterWays
 
 log = logging.getLogger(__name__)
@@ -42,7 +44,16 @@ log = logging.getLogger(__name__)
 # with its nexthop object, and after an overflow all routes have to be read again.
 EVENT_BUFFER = 20 << 20
 READS_MAX = 256  # datagrams taken in one wake-up
-GROUPS = ("link", "ipv4_address", "ipv6_address", "ipv4_route", "ipv6_route", "nexthop")
+GROUPS = (
+    "link",
+    "ipv4_address",
+    "ipv6_address",
+    "ipv4_route",
+    "ipv6_route",
+    "ipv4_rule",
+    "ipv6_rule",
+    "nexthop",
+)
 
 LinkListener = Callable[[str], None]
 
@@ -53,10 +64,13 @@ class KernelWatch:
     `shared`: addresses that all nodes have, so none is known by them.
     """
 
-    def __init__(self, station_interfaces: Iterable[str], shared: Iterable[IPv6Address] = ()) -> None:
+    def __init__(
+        self, station_interfaces: Iterable[str], shared: Iterable[IPv6Address] = (), where: Places | None = None
+    ) -> None:
         self._stations = tuple(station_interfaces)
         self._emit: Callable[[Event], None] = lambda event: None
         self._on_link: LinkListener = lambda name: None
+        self._on_rules: Callable[[], None] = lambda: None
         self._known: dict[Prefix, Route] = {}
         self._macs: dict[str, Mac | None] = {}
         self._relist = False  # the routes of our stations
@@ -65,6 +79,7 @@ class KernelWatch:
         self.counters: Counter[str] = Counter()
         self._links = LinkTable()
         self._query = KernelQuery()
+        self.meaning = RouteMeaning(where or places(announced=True), self._links, DirectRoutes())
         self._ways = RouterWays(self._query, self._links)
         self._directs = DirectWatch(self._query, self._links)
         self._own = OwnAddresses(self._query, self._links, self._stations, shared)
@@ -77,12 +92,16 @@ class KernelWatch:
 
         What its port causes is no news: one next hop may have ten thousand routes behind it, each with an event.
         """
-        self._known, self._directs.books = known, direct
+        self._known, self._directs.books, self.meaning.books = known, direct, direct
         bpf.attach(self._events, bpf.not_caused_by(own_port))
 
     def on_link(self, listener: LinkListener) -> None:
         """Tell the name of a station interface that appears, changes or goes, before its event is emitted."""
         self._on_link = listener
+
+    def on_rules(self, listener: Callable[[], None]) -> None:
+        """Call it where a rule of ours may be gone."""
+        self._on_rules = listener
 
     def index_of(self, name: str) -> int | None:
         link = self._links.named(name)
@@ -154,6 +173,7 @@ class KernelWatch:
         self._own.doubt()
         self._directs.doubt()
         self._ways.doubt_all()
+        self._on_rules()
 
     def _handle(self, message: Message) -> None:
         match message.kind:
@@ -169,6 +189,8 @@ class KernelWatch:
                     self._handle_route(message.kind == netlink.RTM_NEWROUTE, route)
             case netlink_nexthop.RTM_NEWNEXTHOP | netlink_nexthop.RTM_DELNEXTHOP:
                 self._directs.heard(message.body)
+            case netlink.RTM_DELRULE if is_ours(message.body):
+                self._on_rules()
             case _:
                 pass
 
@@ -194,13 +216,13 @@ class KernelWatch:
             self._report_interface(name)
 
     def _handle_route(self, added: bool, route: RouteMessage) -> None:
-        if route.table != netlink.RT_TABLE_MAIN:
+        if route.table not in TABLES:
             return
         self._ways.doubt(route.prefix)
-        ours = self._ours(route.prefix)
+        ours = self._ours(route.prefix, route.table)
         if ours is None or route.metric != ROUTE_METRIC:
             return
-        same = route.protocol == ours.kind and self._via(route) == ours.next_hop
+        same = route.protocol == ours.kind and self.meaning.via(route) == ours.next_hop
         if added == same:
             return
         # Another took the place of ours, or ours is gone.
@@ -210,10 +232,16 @@ class KernelWatch:
             del self._known[ours.prefix]
             self._report_loss(ours)
 
-    def _ours(self, prefix: Prefix) -> Route | None:
-        """The route that we believe the kernel has."""
-        if (known := self._known.get(prefix)) is not None:
+    @property
+    def _directs_at(self) -> Place:
+        return self.meaning.places[RouteKind.DIRECT]
+
+    def _ours(self, prefix: Prefix, table: int) -> Route | None:
+        """The route that we believe the kernel has there."""
+        if (known := self._known.get(prefix)) is not None and self.meaning.places[known.kind].table == table:
             return known
+        if self._directs_at.table != table:
+            return None
         towards = self._directs.books.get(key_of(prefix))
         return None if towards is None else Route(prefix, RouteKind.DIRECT, Towards(towards.node))
 
@@ -230,7 +258,7 @@ class KernelWatch:
             self._report_loss(route)
         if self._relist:
             direct, self._relist, self._relist_direct = self._relist_direct, False, False
-            self.list_routes(direct=direct and not self._directs.are_as_believed())
+            self.list_routes(direct=direct and not self._directs.are_as_believed(self._directs_at))
         self._own.settle()
 
     # -- links
@@ -250,24 +278,25 @@ class KernelWatch:
         """Emit KernelRoutesListed with our routes as the kernel has them now.
 
         Without `direct` those of our own stations only: tens of thousands of others need not be read each time that a
-        link goes down, since their nexthop objects tell what has become of them.
+        link goes down, since their nexthop objects tell what has become of them. What has a route in both tables is
+        left out: whichever it should have will be installed anew, which removes the other.
         """
         kinds = list(RouteKind) if direct else [kind for kind in RouteKind if kind is not RouteKind.DIRECT]
-        routes: dict[Prefix, Route] = {}
-        for family in (socket.AF_INET, socket.AF_INET6):
-            for kind in kinds:
-                for found in self._query.routes_of(family, kind):
-                    if (route := self.route_of(found)) is not None:
-                        routes[route.prefix] = route
+        where = [(family, self.meaning.places[kind]) for family in (socket.AF_INET, socket.AF_INET6) for kind in kinds]
+        listed = (self.meaning.route_of(found) for place in where for found in self._query.routes_of(*place))
+        routes = [route for route in listed if route is not None]
         self._known.clear()
+        books = self._directs.books
         if direct:
-            self._directs.books.clear_routes()
-        for prefix, route in routes.items():
+            books.clear_routes()
+        for route in routes:
             if isinstance(route.next_hop, NextHop):
-                self._known[prefix] = route
-            elif (towards := self._directs.books.towards(route.next_hop.node, prefix.version)) is not None:
-                self._directs.books.put(key_of(prefix), towards.number)
-        self._emit(KernelRoutesListed(frozenset(routes.values()), direct))
+                self._known[route.prefix] = route
+            elif (towards := books.towards(route.next_hop.node, route.prefix.version)) is not None:
+                books.put(key_of(route.prefix), towards.number)
+        twice = {prefix for prefix in self._known if books.get(key_of(prefix)) is not None}
+        once = frozenset(route for route in routes if route.prefix not in twice)
+        self._emit(KernelRoutesListed(once, direct))
 
     def report_lost_objects(self, lost: frozenset[tuple[NodeId, int]]) -> None:
         self.counters["nexthop.lost"] += len(lost)
@@ -276,35 +305,6 @@ class KernelWatch:
     def _report_loss(self, route: Route) -> None:
         self.counters["route.lost"] += 1
         self._emit(KernelRouteLost(route))
-
-    def route_of(self, found: RouteMessage) -> Route | None:
-        """What the core knows as a route of ours; None for what only bears our protocol's number."""
-        via = self._via(found)
-        if via is None or found.metric != ROUTE_METRIC or found.table != netlink.RT_TABLE_MAIN:
-            return None
-        return Route(found.prefix, RouteKind(found.protocol), via)
-
-    def next_hop_of(self, found: NextHopMessage) -> KernelNextHop:
-        """What the core knows as a nexthop object, of a node if this process has made it."""
-        link, ours = self._links.get(found.interface_index), self._directs.books.numbered(found.number)
-        hop = None if link is None else NextHop(link.name, found.gateway)
-        if ours is not None:
-            return KernelNextHop(found.number, ours.node, ours.version, hop)
-        return KernelNextHop(found.number, None, found.gateway.version if found.gateway is not None else 4, hop)
-
-    def _via(self, route: RouteMessage) -> Via | None:
-        """Towards a node, if it is our direct route by way of the node's nexthop object, or what stands for that."""
-        books, hop = self._directs.books, self._next_hop(route)
-        towards = books.numbered(route.nexthop)
-        if books.plain and route.protocol == RouteKind.DIRECT:
-            ours = books.get(key_of(route.prefix))
-            if ours is not None and (ours.index, ours.gateway) == (route.interface_index, route.gateway):
-                towards = ours
-        return hop if towards is None else Towards(towards.node)
-
-    def _next_hop(self, route: RouteMessage) -> NextHop | None:
-        link = self._links.get(route.interface_index)
-        return None if link is None else NextHop(link.name, route.gateway)
 
     def find(self, prefix: Prefix) -> None:
         """Emit ForeignRouteFound if packets into the prefix take a route of just this prefix that is not ours."""
