@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import ClassVar
@@ -14,7 +15,7 @@ _MACHINE_ID = "5a" * 15
 
 
 @dataclass
-class Client:
+class Client(ABC):
     """The station's, in a room in the station's namespace."""
 
     station: Station
@@ -26,9 +27,9 @@ class Client:
     def prepare(self) -> None:
         """Before the station is anywhere."""
 
+    @abstractmethod
     def start(self) -> None:
         """When it has joined for the first time."""
-        raise NotImplementedError
 
     def renew(self) -> None:
         """If it does not by itself."""
@@ -36,8 +37,9 @@ class Client:
     def roamed(self) -> None:
         """The station is in another cell. What its distribution does then, for a client that watches no carrier."""
 
+    @abstractmethod
     def release(self) -> None:
-        raise NotImplementedError
+        """If it says so when it lets go of its address."""
 
     def come_back(self) -> None:
         self.start()
