@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import ClassVar
@@ -15,8 +14,8 @@ _MACHINE_ID = "5a" * 15
 
 
 @dataclass
-class Client(ABC):
-    """The station's, in a room in the station's namespace."""
+class Client:
+    """The station's, in a room in the station's namespace. Each kind starts and releases in its own way."""
 
     station: Station
     room: Room
@@ -27,7 +26,6 @@ class Client(ABC):
     def prepare(self) -> None:
         """Before the station is anywhere."""
 
-    @abstractmethod
     def start(self) -> None:
         """When it has joined for the first time."""
 
@@ -37,7 +35,6 @@ class Client(ABC):
     def roamed(self) -> None:
         """The station is in another cell. What its distribution does then, for a client that watches no carrier."""
 
-    @abstractmethod
     def release(self) -> None:
         """If it says so when it lets go of its address."""
 
