@@ -323,6 +323,20 @@ def test_routes_are_listed_by_kind_and_by_station_or_prefix(path: Path) -> None:
     assert (missing.returncode, missing.stdout, missing.stderr) == (1, "", "sroamctl: no station 192.0.2.99 is known\n")
 
 
+def test_leases_are_listed_by_address_and_by_station_or_prefix(path: Path) -> None:
+    with agent(path, node()):
+        shown = sroamctl(path, "leases")
+        as_json = sroamctl(path, "--json", "leases", "--expired", str(PHONE))
+        none = sroamctl(path, "leases", "192.0.2.8")
+        wrong = sroamctl(path, "leases", "phone")
+    lines = [line.split() for line in shown.stdout.splitlines()]
+    assert lines[0] == ["ADDRESS", "STATION", "HOSTNAME", "EXPIRES", "STATE", "WHERE"]
+    assert [lines[1][at] for at in (0, 1, 2, 4, 5)] == ["192.0.2.7", str(PHONE), "-", "bound", "ap1"]
+    assert "192.0.2.7" in {row["address"] for row in json.loads(as_json.stdout)}
+    assert (none.returncode, none.stdout) == (0, "none\n")
+    assert (wrong.returncode, wrong.stdout) == (1, "")
+
+
 def test_help_of_routes_says_what_each_column_means(path: Path) -> None:
     shown = sroamctl(path, "routes", "--help")
     assert shown.returncode == 0

@@ -25,6 +25,7 @@ _COMMANDS = {
     "status": "is this node well? its counters",
     "stations": "all stations of the roaming domain, and where they are",
     "where": "where one station is",
+    "leases": "who has which address and prefix, until when, and what is reserved",
     "database": "all records that are flooded",
     "peers": "the nodes that this one floods with",
     "routes": "the host routes that this node has installed, why, and since when",
@@ -38,9 +39,11 @@ _PAGES: dict[str, Callable[[dict[str, object]], str]] = {
     "check": check_text.result,
     "repair": check_text.result,
 }
+_TABLES = {"routes": tables.routes, "leases": tables.leases}
 _KINDS = ("here", "demoted", "direct")
 _STATION_HELP = "MAC, IPv4 address, or any IPv6 address in the station's prefix"
 _ROUTES_STATION_HELP = f"{_STATION_HELP}; or a prefix, for all routes within it; default: all"
+_LEASES_STATION_HELP = "MAC, an address, or a prefix for all within it; default: all"
 _ROUTES_HELP = """\
 The host routes that this node believes are in its kernel, a line for each, in the order of their prefixes.
 
@@ -61,6 +64,25 @@ examples:
   sroamctl routes 192.0.2.7
   sroamctl routes --kind direct 2001:db8:44::/48
   sroamctl --json routes | jq -r '.[] | select(.node == "ap3") | .prefix'"""
+_LEASES_HELP = """\
+Who has which IPv4 address and which IPv6 /64, as all nodes know it, in the order of the addresses.
+
+  address   an IPv4 address, or a /64
+  station   who holds the lease, or for whom it is reserved
+  hostname  what the station calls itself, or its reserved name; control characters are escaped
+  expires   when the lease ends; with --expired also how long ago one ended that is remembered for its station
+  state     offered   not taken yet; ends within a minute if it is not
+            bound     leased
+            expired   over; its station gets it again if nobody else has got it meanwhile
+            declined  given to nobody for a while: a station has said, or a probe shown, that somebody uses it
+            reserved  kept for this station, which has no lease of it now
+  where     the node where the station is, if it is anywhere"""
+_LEASES_NOTES = """\
+examples:
+  sroamctl leases 02:00:00:00:01:07
+  sroamctl leases 192.0.2.7
+  sroamctl leases --expired 192.0.2.0/25
+  sroamctl --json leases | jq -r '.[] | select(.state == "declined") | .address'"""
 _CHECK_HELP = """\
 Ask all nodes, through one another, whether they hold the same database as this one; and compare the routes that follow
 from this node's database with those that the agent has installed and with those that its kernel has.
@@ -187,7 +209,8 @@ class _Ticker:
 
 
 def _argument(options: argparse.Namespace) -> str | None:
-    words = [getattr(options, name, None) for name in ("kind", "station")]
+    words = ["expired" if getattr(options, "expired", False) else None]
+    words += [getattr(options, name, None) for name in ("kind", "station")]
     return " ".join(word for word in words if word is not None) or None
 
 
@@ -207,6 +230,10 @@ def _parser() -> argparse.ArgumentParser:
                 _explain(command, _ROUTES_HELP, _ROUTES_NOTES)
                 command.add_argument("--kind", choices=_KINDS, help="only routes of this kind")
                 command.add_argument("station", metavar="STATION|PREFIX", nargs="?", help=_ROUTES_STATION_HELP)
+            case "leases":
+                _explain(command, _LEASES_HELP, _LEASES_NOTES)
+                command.add_argument("--expired", action="store_true", help="also those that are over and remembered")
+                command.add_argument("station", metavar="STATION|PREFIX", nargs="?", help=_LEASES_STATION_HELP)
             case "where":
                 command.add_argument("station", metavar="STATION", help=_STATION_HELP)
             case "conflicts":
@@ -233,7 +260,7 @@ def _report(reply: dict[str, object], topic: str, *, as_json: bool) -> int:
 
 def _text(topic: str, result: object) -> str:
     if isinstance(result, list) and all(isinstance(row, dict) for row in result):
-        return tables.routes(result) if topic == "routes" else tables.table(result)
+        return _TABLES.get(topic, tables.table)(result)
     if isinstance(result, dict):
         return _PAGES.get(topic, tables.fields)(result)
     return tables.cell("", result)

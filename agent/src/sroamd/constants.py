@@ -47,6 +47,8 @@ OFFER_LIFE = 60  # a flooded offer, so that two APs do not offer one address; lo
 # station at this very moment, and then one of the two chooses again. Far longer than a flood takes, also on a busy AP,
 # and enough for an awake station's answer to an ARP probe; a dozing one's may come later, up to the ACK.
 CONTEST_TIME = 0.1
+# While less than half of a pool is left, a station is offered something new once in that time, unless it takes it.
+OFFER_INTERVAL = 1800
 # After a start, before anything new is given out: the peers' dump may say whose it is. What is known is served at once.
 SYNC_TIME = 2.0
 # Versions of one station's leases: so many at once, then one in that time. Two versions that exist at one time must lie
@@ -81,6 +83,17 @@ LOSS_DELAY = 1.0
 
 # Names of stations
 HOSTNAME_MAX = 63  # octets that are kept of one; a label has no more (RFC 1035 section 2.3.4)
+HOSTNAMES_MAX = 50_000  # in the database: a quarter of it
+HOSTNAMES_BURST = 4  # versions of one station's: so many at once, then one in that time
+HOSTNAME_INTERVAL = 600
+
+# The log of decisions about DHCP: so many lines of each station at once, then one in that time; so many of all at once,
+# then so many a second, 130 MB a day at most; and how often it is said how many are missing.
+DECISIONS_BURST_EACH = 20
+DECISIONS_INTERVAL_EACH = 10.0
+DECISIONS_BURST = 1_000
+DECISIONS_RATE = 10.0
+DECISIONS_REPORT = 60.0
 
 # Node data
 NODE_LIFE = 5400

@@ -38,7 +38,7 @@ class Spans:
         """The inverse of `index`. IndexError if there are not so many."""
         if not 0 <= index < self.size:
             raise IndexError(index)
-        at = bisect_right(self._before, index) - 1
+        at = bisect_right(self._before, index) - 1 if len(self._firsts) > 1 else 0
         return self._firsts[at] + index - self._before[at]
 
 

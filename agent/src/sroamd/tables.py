@@ -9,8 +9,9 @@ from sroamd.printable import printable
 
 NOTHING = "-"
 GAP = "  "
-DURATIONS = frozenset({"remaining", "since", "heard"})  # keys whose values are seconds
+DURATIONS = frozenset({"remaining", "since", "heard", "expires"})  # keys whose values are seconds
 
+_LEASE_COLUMNS = ("address", "station", "hostname", "expires", "state", "where")
 _ROUTE_COLUMNS = ("prefix", "kind", "station", "node", "via", "why", "since")
 
 
@@ -29,6 +30,12 @@ def routes(rows: Iterable[Mapping[str, object]]) -> str:
     """A table in the order of the prefixes, IPv4 first, with the way in one column and in the words of ip(8)."""
     listed = sorted(rows, key=lambda row: _place(str(row.get("prefix"))))
     return table([{column: row.get(column) for column in _ROUTE_COLUMNS} | {"via": _via(row)} for row in listed])
+
+
+def leases(rows: Iterable[Mapping[str, object]]) -> str:
+    """A table in the order of the addresses and prefixes, IPv4 first."""
+    listed = sorted(rows, key=lambda row: _place(str(row.get("address"))))
+    return table([{column: row.get(column) for column in _LEASE_COLUMNS} for row in listed])
 
 
 def _place(prefix: str) -> tuple[int, bytes]:

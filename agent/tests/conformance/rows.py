@@ -115,7 +115,7 @@ MODERN = (
     ),
     Row("r8910_unres", "the URN that says that there is no portal", "8910 §2", "S"),
     Row("r3203_6704", "FORCERENEW is neither sent nor believed", "3203; 6704 §3", "M"),
-    Row("r4702_fqdn", "option 81 is bounded and has no effect on a DNS", "4702 §2", "M", "it is not read at all"),
+    Row("r4702_fqdn", "option 81 is bounded, answered, and has no effect on a DNS", "4702 §2, §4", "M"),
     Row("r4039_3", "rapid commit: only if enabled and asked for; the ACK is as durable as any", "4039 §3, §3.1", "M"),
     Row("r2563_116", "option 116 is answered only by policy", "2563 §2.3; 8925 §3.3.1", "P"),
 )

@@ -75,7 +75,7 @@ def test_a_peer_whose_database_has_been_another_for_long_is_a_problem() -> None:
 
 
 def test_unknown_topic_says_which_there_are(lab: Lab) -> None:
-    with pytest.raises(UnknownTopic, match="database, peers, routes, stations, status, where"):
+    with pytest.raises(UnknownTopic, match="database, leases, peers, routes, stations, status, where"):
         report(lab[1].node, "weather", None, lab.now)
 
 

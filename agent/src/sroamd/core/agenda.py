@@ -28,6 +28,7 @@ class Job(IntEnum):
     REINSTALL = auto()  # key of a lease
     ADOPTED = auto()  # None
     DIRECT = auto()  # None
+    DECISIONS = auto()  # None
     NEXT_HOP = auto()  # node
     HELLO = auto()  # peer
     CHECK = auto()  # its ticket

@@ -18,10 +18,21 @@ class Allowance:
     def __len__(self) -> int:
         return len(self._full_at)
 
+    def forgive(self, station: Mac) -> None:
+        """What it has taken does not count."""
+        self._full_at.pop(station, None)
+
+    def has(self, station: Mac, now: float) -> bool:
+        """Whether there is one left."""
+        return self._after_one(station, now) <= now + self._whole
+
     def take(self, station: Mac, now: float) -> bool:
         """Whether there was one left."""
-        full_at = max(self._full_at.get(station, now), now) + self._interval
-        if full_at > now + self._whole:
+        if not self.has(station, now):
             return False
-        self._full_at.keep(station, full_at, now)
+        self._full_at.keep(station, self._after_one(station, now), now)
         return True
+
+    def _after_one(self, station: Mac, now: float) -> float:
+        """When all of it would be there again, were one taken now."""
+        return max(self._full_at.get(station, now), now) + self._interval

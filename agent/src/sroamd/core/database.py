@@ -18,7 +18,7 @@ from sroamd.core.fingerprints import DigestTree, bucket_of
 from sroamd.core.seqno import MODULUS, following, is_newer
 from sroamd.core.values import StoredDatum
 from sroamd.wire.cursor import DecodeError
-from sroamd.wire.datum import ASSOCIATION, EVIDENCE, IPV4_LEASE, IPV6_LEASE, LINKS, NODE, check_datum
+from sroamd.wire.datum import ASSOCIATION, EVIDENCE, HOSTNAME, IPV4_LEASE, IPV6_LEASE, LINKS, NODE, check_datum
 from sroamd.wire.flood import Update
 
 LEASE_TYPES = (IPV4_LEASE, IPV6_LEASE)
@@ -27,6 +27,7 @@ _LIFE_MAX = {
     IPV4_LEASE: constants.LEASE_LIFE_MAX,
     IPV6_LEASE: constants.LEASE_LIFE_MAX,
     EVIDENCE: constants.EVIDENCE_LIFE,
+    HOSTNAME: constants.LEASE_LIFE_MAX,
 }
 _HOLD = {IPV4_LEASE: constants.LEASE_HOLD, IPV6_LEASE: constants.LEASE_HOLD, NODE: constants.NODE_HOLD}
 
@@ -97,6 +98,7 @@ _RARE_FULL = {
     EVIDENCE: Refused("flood.evidence-full"),
     NODE: Refused("flood.nodes-full"),
     LINKS: Refused("flood.links-full"),
+    HOSTNAME: Refused("flood.hostnames-full"),
 }
 LEASES_FULL = Refused("flood.leases-full")
 BUCKET_FULL = Refused("flood.bucket-full")
@@ -211,6 +213,10 @@ class Database:
         self._put(incoming, now)
         return Replaced(incoming, held, tie)
 
+    def has_room(self, key: bytes) -> bool:
+        """Whether the key is held, or there is room for it: of what we could do without."""
+        return key in self._data or self._full(Datum(key, 0, b"", 0.0)) is None
+
     def publish(self, key: bytes, value: bytes, life: float, now: float) -> Datum:
         """A version of our own, above whatever is known."""
         held = self._data.get(key)
@@ -309,7 +315,7 @@ class Database:
 
 
 def _rare_max(kind: int) -> int:
-    return constants.EVIDENCE_MAX if kind == EVIDENCE else constants.NODES_MAX
+    return {EVIDENCE: constants.EVIDENCE_MAX, HOSTNAME: constants.HOSTNAMES_MAX}.get(kind, constants.NODES_MAX)
 
 
 def is_association(key: bytes) -> bool:

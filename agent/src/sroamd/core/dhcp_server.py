@@ -6,7 +6,6 @@ disk: the state directory must know the lease before the client does.
 
 from __future__ import annotations
 
-from collections import Counter
 from functools import partial
 from ipaddress import IPv4Address
 
@@ -15,10 +14,11 @@ from sroamd.addresses import NO_MAC, Mac
 from sroamd.core.agenda import Job
 from sroamd.core.allowance import Allowance
 from sroamd.core.database import Datum
-from sroamd.core.dhcp_options import ReplyOptions
-from sroamd.core.dhcp_reply import UNSPECIFIED, reply
+from sroamd.core.decisions import Decisions
+from sroamd.core.dhcp_reply import UNSPECIFIED, DhcpReplies
 from sroamd.core.effects import Level
 from sroamd.core.events import DhcpReceived
+from sroamd.core.hostnames import Hostnames
 from sroamd.core.leases import Leases, address_of_key
 from sroamd.core.probes import Probes
 from sroamd.core.tickets import Tickets
@@ -26,30 +26,38 @@ from sroamd.core.turn import State, Turn
 from sroamd.wire.datum import IPV4_LEASE, ipv4_lease_key
 from sroamd.wire.dhcpv4 import DhcpMessage, MessageType
 
-LEASE_LIFE_MIN = 60
+TIRING = "it asks again and again"
 
 
 class DhcpServer:
-    def __init__(self, state: State, leases: Leases, probes: Probes, tickets: Tickets) -> None:
+    def __init__(
+        self, state: State, leases: Leases, probes: Probes, tickets: Tickets, hostnames: Hostnames, decisions: Decisions
+    ) -> None:
         self._state = state
         self._leases = leases
         self._probes = probes
         self._tickets = tickets
+        self._replies = DhcpReplies(state, hostnames, decisions)
+        self._hostnames = hostnames
+        self._decisions = decisions
         self._contested: dict[Mac, DhcpReceived] = {}  # the last message of each station whose answer waits
         self._versions = Allowance(constants.LEASE_VERSIONS_BURST, constants.LEASE_VERSION_INTERVAL)
+        self._offers = Allowance(1, constants.OFFER_INTERVAL)
         self._declines = Allowance(constants.DECLINES_MAX, constants.DECLINE_INTERVAL)
-        self.counters: Counter[str] = Counter()
-        self.config_changed()
+        self.counters = self._replies.counters
 
     def config_changed(self) -> None:
         """What replies say may be something else now."""
-        self._options = ReplyOptions(self._state.config)
+        self._replies.config_changed()
 
     def received(self, turn: Turn, event: DhcpReceived) -> None:
         """Only a station that is authorised on this very interface is heard; where it is, is no packet's to say."""
         message = event.message
-        if self._state.present.get(event.source) != event.interface or message.chaddr != event.source:
-            self.counters["dhcp4.unauthorised"] += 1
+        if self._state.present.get(event.source) != event.interface:
+            self._replies.ignore(turn, event, "unauthorised", f"it is not authorised on {event.interface}", NO_MAC)
+            return
+        if message.chaddr != event.source:
+            self._replies.ignore(turn, event, "unauthorised", f"it speaks for {message.chaddr}")
             return
         self.counters[f"dhcp4.{message.message_type.name.lower()}"] += 1
         match message.message_type:
@@ -64,19 +72,19 @@ class DhcpServer:
             case MessageType.INFORM:
                 self._inform(turn, event)
             case _:
-                self.counters["dhcp4.not-for-a-server"] += 1
+                self._replies.ignore(turn, event, "not-for-a-server", "that is for servers to say")
 
     # -- DISCOVER, section 4.3.1
 
-    def _discover(self, turn: Turn, event: DhcpReceived) -> None:
+    def _discover(self, turn: Turn, event: DhcpReceived, *, again: bool = False) -> None:
         """The offer is flooded for OFFER_LIFE, so that no other node offers the address; it is no lease: no route.
 
         What is offered for the first time is told CONTEST_TIME later, if it is still the station's then and nobody has
-        been found to use it, and after a start not chosen before SYNC_TIME.
+        been found to use it, and after a start not chosen before SYNC_TIME. `again`: it was not, or it was too early.
         """
         station = event.source
-        if self._options.wants_no_ipv4(event.message):  # nothing of the pool, and no record of it
-            self._send(turn, event, MessageType.OFFER, UNSPECIFIED, 0)
+        if self._replies.options.wants_no_ipv4(event.message):  # nothing of the pool, and no record of it
+            self._replies.without_address(turn, event, "it can do without")
             return
         if station in self._contested:
             self._contested[station] = event
@@ -85,28 +93,47 @@ class DhcpServer:
             self._contested[station] = event
             self._state.agenda.set(Job.OFFER, station, self._state.settled_at)
             return
+        if not again and not self._may_be_offered(station, turn.now):
+            why = "it has not taken what it was offered, and little is left"
+            self._replies.ignore(turn, event, "offers-limited", why)
+            return
         message = event.message
         address = self._leases.choose_address(station, message.requested_address, turn.now, message.client_id)
         if address is None:
-            self.counters["dhcp4.pool-exhausted"] += 1
-            self._leases.report_exhaustion(turn, IPV4_LEASE, station)
-            if self._options.asks_what_to_do_without(event.message):
-                self._send(turn, event, MessageType.OFFER, UNSPECIFIED, 0)
+            self._nothing_left(turn, event)
             return
         key = ipv4_lease_key(address)
         held = self._state.database.live(key, turn.now)
-        if held is not None and self._options.wants_rapid_commit(message):
+        if held is None:
+            self._offers.take(station, turn.now)
+            self._offer(turn, event, address, had_it=address == message.requested_address)
+        elif self._replies.options.wants_rapid_commit(message):
             self._acknowledge(turn, event, held, address)
-            return
-        if held is not None:
-            self._send(turn, event, MessageType.OFFER, address, self._life(message))
-            return
-        self._offer(turn, event, address, had_it=address == message.requested_address)
+        else:
+            life = self._replies.life(message)
+            self._replies.send(turn, event, MessageType.OFFER, address, life)
+            self._decisions.note(turn, station, f"OFFER {station}: {address} for {life} s")
+
+    def _nothing_left(self, turn: Turn, event: DhcpReceived) -> None:
+        if self._replies.options.asks_what_to_do_without(event.message):
+            self.counters["dhcp4.pool-exhausted"] += 1
+            self._replies.without_address(turn, event, "nothing is left")
+        else:
+            self._replies.ignore(turn, event, "pool-exhausted", "nothing is left")
+        self._leases.report_exhaustion(turn, IPV4_LEASE, event.source)
+
+    def _may_be_offered(self, station: Mac, now: float) -> bool:
+        """Many stations that only discover must not keep the last places from those that mean it, nor this node busy
+        with looking for them."""
+        vacancies = self._leases.vacancies[IPV4_LEASE]
+        has_room = vacancies.left * 2 >= vacancies.size or self._offers.has(station, now)
+        return has_room or self._leases.address_of(station, now) is not None
 
     def _offer(self, turn: Turn, event: DhcpReceived, address: IPv4Address, *, had_it: bool) -> None:
         """Flood a choice that is new, and answer when there was time to contest it."""
         station, key = event.source, ipv4_lease_key(address)
         if not self._may_publish(station, turn.now):
+            self._replies.silence(turn, event, TIRING)
             return
         self._leases.report_shortage(turn, IPV4_LEASE)
         had_it = had_it or key in self._state.database.leases_of(station)
@@ -124,7 +151,7 @@ class DhcpServer:
         if event.message.message_type is MessageType.REQUEST:
             self._request(turn, event)
         else:
-            self._discover(turn, event)
+            self._discover(turn, event, again=True)
 
     def _may_publish(self, station: Mac, now: float) -> bool:
         """A station that asks without end must not make a version of its lease, for all nodes and disks, each time."""
@@ -140,9 +167,10 @@ class DhcpServer:
         server, requested, ciaddr = message.server_id, message.requested_address, message.ciaddr
         if server is not None:
             if ciaddr != UNSPECIFIED or requested is None:
-                self.counters["dhcp4.malformed-request"] += 1
+                self._replies.ignore(turn, event, "malformed-request", "it has a server and an address, or wants none")
             elif server != self._state.config.network.ipv4_gateway:
                 self._forget_offers(turn, event.source)
+                self._replies.ignore(turn, event, "other-server", f"it has chosen the server {server}")
             else:
                 self._decide(turn, event, requested, known=True)
         elif ciaddr != UNSPECIFIED and requested is None:  # RENEWING, REBINDING
@@ -150,7 +178,7 @@ class DhcpServer:
         elif ciaddr == UNSPECIFIED and requested is not None:  # INIT-REBOOT
             self._decide(turn, event, requested, known=False)
         else:
-            self.counters["dhcp4.malformed-request"] += 1
+            self._replies.ignore(turn, event, "malformed-request", "it names no address, or two")
 
     def _decide(self, turn: Turn, event: DhcpReceived, address: IPv4Address, *, known: bool) -> None:
         """ACK, NAK or silence. `known`: the client says that it has our offer. Another node may have made it, so it is
@@ -159,7 +187,7 @@ class DhcpServer:
         key = ipv4_lease_key(address)
         why_not = self._why_not(event, key, turn.now)
         if why_not is not None:
-            self._refuse(turn, event, why_not)
+            self._replies.refuse(turn, event, why_not)
             return
         datum = self._state.database.get(key)
         if station in self._contested:
@@ -170,19 +198,19 @@ class DhcpServer:
             # Another node may remember that it was another station's last, if they were apart, and be asked just now.
             self._offer(turn, event, address, had_it=True)
         elif datum is not None and not self._leases.is_free(key, station, turn.now):
-            self._refuse(turn, event, f"{address} belongs to {_holder(datum)}")
+            self._replies.refuse(turn, event, f"{address} belongs to {_holder(datum)}")
         elif turn.now < self._state.settled_at:  # the peers may know better in a moment
-            self.counters["dhcp4.not-synchronised"] += 1
+            self._replies.ignore(turn, event, "not-synchronised", "this node has just started, and others may know it")
         elif known and (offered := self._leases.choose_address(station, address, turn.now, client_id)) != address:
-            self._refuse(turn, event, f"{address} was not offered to it, {offered} would be")
+            self._replies.refuse(turn, event, f"{address} was not offered to it, {offered} would be")
         elif known:
             self._offer(turn, event, address, had_it=True)
         elif (own := self._bound(station, turn.now)) is not None:
-            self._refuse(turn, event, f"{address} is not its address, {own} is")
+            self._replies.refuse(turn, event, f"{address} is not its address, {own} is")
         elif datum is not None and self._renews_what_is_free(event, key, turn.now):
             self._offer(turn, event, address, had_it=True)
         else:  # no record: another node may know, and perhaps so shall we in a moment
-            self.counters["dhcp4.unknown-client"] += 1
+            self._replies.ignore(turn, event, "unknown-client", f"nothing is known of it and {address}")
 
     def _bound(self, station: Mac, now: float) -> IPv4Address | None:
         """Its address. What we have only offered is no record of the client that section 4.3.2 speaks of."""
@@ -210,7 +238,7 @@ class DhcpServer:
     def _acknowledge(self, turn: Turn, event: DhcpReceived, held: Datum, address: IPv4Address) -> None:
         """A lease that is hardly older than what is asked for (a roam, a REQUEST that is repeated) stays as it is: that
         spares all nodes a version, and bounds how fast its seqno advances."""
-        station, life = event.source, self._life(event.message)
+        station, life = event.source, self._replies.life(event.message)
         self._forget_offers(turn, station, but=held.key)
         remaining = int(held.expires_at - turn.now)
         is_lease = held.key not in self._state.offers and remaining > constants.OFFER_LIFE
@@ -222,7 +250,9 @@ class DhcpServer:
         elif is_lease:
             life = min(life, remaining)
         else:
+            self._replies.silence(turn, event, TIRING)
             return
+        self._offers.forgive(station)
         self._release_former(turn, event, held.key)
         self._tickets.wait(turn, partial(self._stored, event, address, life))
 
@@ -230,10 +260,13 @@ class DhcpServer:
         """The lease is on disk. It may have been lost to another station meanwhile: then say so."""
         datum = self._state.database.live(ipv4_lease_key(address), turn.now)
         if datum is not None and datum.value == event.source:
-            self._send(turn, event, MessageType.ACK, address, life)
-            turn.note(Level.INFO, f"ACK {event.source}: {address} for {life} s")
+            self._replies.send(turn, event, MessageType.ACK, address, life)
+            self._hostnames.learn(turn, event.message, life)
+            name = self._hostnames.of(event.source, turn.now)
+            called = "" if name is None else f", {name}"
+            self._decisions.note(turn, event.source, f"ACK {event.source}: {address} for {life} s{called}")
         else:
-            self._refuse(turn, event, f"{address} has just become another's")
+            self._replies.refuse(turn, event, f"{address} has just become another's")
 
     def _release_former(self, turn: Turn, event: DhcpReceived, key: bytes) -> None:
         """It has something else now than what it was told to leave: that is free."""
@@ -243,10 +276,6 @@ class DhcpServer:
                 continue
             if not self._leases.may_keep(datum.key, station, turn.now, client_id):
                 self._leases.grant(turn, datum.key, station, 0)
-
-    def _refuse(self, turn: Turn, event: DhcpReceived, why: str) -> None:
-        turn.note(Level.INFO, f"NAK {event.source}: {why}")
-        self._send(turn, event, MessageType.NAK, UNSPECIFIED, 0)
 
     def _forget_offers(self, turn: Turn, station: Mac, but: bytes = b"") -> None:
         for datum in self._leases.of_station(station, IPV4_LEASE):
@@ -261,13 +290,16 @@ class DhcpServer:
         station, address = event.source, event.message.requested_address
         datum = None if address is None else self._state.database.live(ipv4_lease_key(address), turn.now)
         if datum is None or datum.value != station or not self._is_for_us(event.message):
-            self.counters["dhcp4.decline-ignored"] += 1
+            self._replies.ignore(turn, event, "decline-ignored", f"it does not have {address} of us")
         elif not self._declines.take(station, turn.now):
-            self.counters["dhcp4.decline-limited"] += 1
+            self._replies.ignore(
+                turn, event, "decline-limited", f"{address} stays its own: it declines one after the other"
+            )
         else:
             self._state.offers.discard(datum.key)
             self._leases.grant(turn, datum.key, NO_MAC, self._state.config.dhcp4.decline_time)
-            turn.note(Level.WARNING, f"station {station} declined {address}: somebody else uses that address")
+            text = f"station {station} declined {address}: somebody else uses that address"
+            self._decisions.note(turn, station, text, Level.WARNING)
 
     def _release(self, turn: Turn, event: DhcpReceived) -> None:
         """The lease ends now, but is remembered: the station gets the same address when it comes back."""
@@ -277,33 +309,24 @@ class DhcpServer:
         # systemd-networkd leaves the identifier out (table 5: it must not), and sends it to our address alone.
         is_for_us = event.message.server_id is None or self._is_for_us(event.message)
         if datum is None or not is_holder or not is_for_us:
-            self.counters["dhcp4.release-ignored"] += 1
-            return
-        if self._may_publish(event.source, turn.now):
+            self._replies.ignore(turn, event, "release-ignored", f"it does not have {address} of us")
+        elif self._may_publish(event.source, turn.now):
             self._leases.grant(turn, datum.key, event.source, 0)
-            turn.note(Level.INFO, f"station {event.source} released {address}")
+            self._decisions.note(turn, event.source, f"station {event.source} released {address}")
+        else:
+            self._replies.silence(turn, event, TIRING)
 
     def _inform(self, turn: Turn, event: DhcpReceived) -> None:
         """Options only, to the address that the client has from elsewhere; no lease is touched."""
         if event.message.ciaddr == UNSPECIFIED:
-            self.counters["dhcp4.malformed-inform"] += 1
+            self._replies.ignore(turn, event, "malformed-inform", "it has no address")
             return
-        self._send(turn, event, MessageType.ACK, UNSPECIFIED, 0)
+        self._replies.send(turn, event, MessageType.ACK, UNSPECIFIED, 0)
+        self._decisions.note(turn, event.source, f"ACK {event.source}: options only, at {event.message.ciaddr}")
 
     def _is_for_us(self, message: DhcpMessage) -> bool:
         return message.server_id == self._state.config.network.ipv4_gateway
 
-    # -- replies
-
-    def _life(self, message: DhcpMessage) -> int:
-        most = self._state.config.dhcp4.lease_time
-        asked = message.lease_time
-        return most if asked is None else max(min(asked, most), min(LEASE_LIFE_MIN, most))
-
-    def _send(self, turn: Turn, event: DhcpReceived, kind: MessageType, address: IPv4Address, life: int) -> None:
-        turn.said.append(reply(self._options, event, kind, address, life))
-        self.counters[f"dhcp4.{kind.name.lower()}"] += 1
-
 
 def _holder(datum: Datum) -> str:
-    return "nobody: it was declined" if datum.value == NO_MAC else str(Mac(datum.value))
+    return "nobody" if datum.value == NO_MAC else str(Mac(datum.value))

@@ -181,16 +181,13 @@ class Leases:
         pool = vacancies.pool
         walk = pool.walk(station)
         if not vacancies.few:
-            keys = (pool.key(place) for place in islice(walk, constants.WALK_STEPS))
-            found = self._best(keys, vacancies, station, now)
-            if found is not None:
+            found = self._best(islice(walk, constants.WALK_STEPS), vacancies, station, now)
+            if found is not None or pool.size <= constants.WALK_STEPS:
                 return found
-        places = sorted(
-            (place for key in vacancies.vacant if (place := pool.place(key)) is not None), key=walk.number_of
-        )
-        return self._best(map(pool.key, places), vacancies, station, now)
+        places = (place for key in vacancies.vacant if (place := pool.place(key)) is not None)
+        return self._best(sorted(places, key=walk.number_of), vacancies, station, now)
 
-    def _best(self, keys: Iterable[bytes | None], vacancies: Vacancies, station: Mac, now: float) -> bytes | None:
+    def _best(self, places: Iterable[int], vacancies: Vacancies, station: Mac, now: float) -> bytes | None:
         """Of those that are free the one of the lowest rank, of these the least recently used, of these the first.
 
         What never was anybody's is as good as any; and of what was, a few are looked at, since a new station shall not
@@ -198,10 +195,11 @@ class Leases:
         """
         best: tuple[int, int] | None = None
         chosen, looks = None, 0
-        for number, key in enumerate(keys):
+        for number, place in enumerate(places):
             if chosen is None and number == min(constants.WALK_LONG, vacancies.pool.size // 2):
                 vacancies.find()
-            if key is None or not vacancies.is_usable(key) or not self.is_free(key, station, now):
+            key = vacancies.key_at(place)
+            if key is None or not self.is_free(key, station, now):
                 continue
             merit = self._rank(key, station), self._freshness(key, station, now)
             if best is None or merit < best:
@@ -212,15 +210,13 @@ class Leases:
         return chosen
 
     def _freshness(self, key: bytes, station: Mac, now: float) -> int:
-        """0: never anybody else's. More, the later it was; in steps of a fifth of the time since then, so that nodes
-        judge alike whose copies of a lease have ended some seconds apart.
+        """0: never anybody else's, or not taken. More, the later it was; in steps of a fifth of the time since then, so
+        that nodes judge alike whose copies of a lease have ended some seconds apart.
         """
         datum = self._state.database.get(key)
-        if datum is None or datum.value == station:
+        if datum is None or datum.value in (station, NO_MAC):
             return 0
-        if datum.value == NO_MAC:  # offered and not taken, or declined long ago
-            return 1
-        return 2 + max(0, int(4 * log2(constants.C_FLOOR_HOLD / max(1.0, now - datum.expires_at))))
+        return 1 + max(0, int(4 * log2(constants.C_FLOOR_HOLD / max(1.0, now - datum.expires_at))))
 
     def _rank(self, key: bytes, station: Mac) -> int:
         """0: as good as any. More, the likelier that a node that is cut off has given it to another station.

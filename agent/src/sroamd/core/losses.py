@@ -43,7 +43,8 @@ class Losses:
         that version was made by who did not know of it: nothing that was acknowledged may be forgotten.
         """
         is_same = new.value == old.value != NO_MAC
-        if is_same and (self._is_only_offered(turn, old, new) or self._is_over_too_early(turn, old, new)):
+        ends_early = is_same and (self._is_only_offered(turn, old, new) or self._is_over_too_early(turn, old, new))
+        if ends_early or self._is_withdrawn(turn, old, new):
             self._leases.grant(turn, old.key, Mac(old.value), old.expires_at - turn.now)
 
     def _is_only_offered(self, turn: Turn, old: Datum, new: Datum) -> bool:
@@ -52,6 +53,11 @@ class Losses:
         """
         has_lease = old.key not in self._state.offers and old.expires_at - turn.now > constants.OFFER_LIFE
         return has_lease and 0 < new.expires_at - turn.now <= constants.OFFER_LIFE
+
+    def _is_withdrawn(self, turn: Turn, old: Datum, new: Datum) -> bool:
+        """By who only offered it, and did not hear that it was taken. Whoever holds the lease says so, as above."""
+        has_lease = old.value != NO_MAC and old.expires_at - turn.now > constants.OFFER_LIFE
+        return has_lease and new.value == NO_MAC and new.expires_at <= turn.now
 
     def _is_over_too_early(self, turn: Turn, old: Datum, new: Datum) -> bool:
         """Somebody remembers it from the station's last visit (a C node for ever), or it was released there, on the

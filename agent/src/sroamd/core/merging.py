@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
+from sroamd.addresses import NO_MAC
 from sroamd.constants import C_FLOOR_HOLD, OFFER_LIFE, RAISE_DELAY
 from sroamd.core.agenda import Job
 from sroamd.core.associations import Associations
@@ -98,8 +99,8 @@ class Merging:
 
     def expire(self, turn: Turn, key: bytes) -> None:
         again_at = self._database.expire(key, turn.now)
-        if self._database.live(key, turn.now) is None:
-            self._state.offers.discard(key)
+        if self._database.live(key, turn.now) is None and key in self._state.offers:
+            self._withdraw(turn, key)
         if again_at is not None:
             self._state.agenda.set_earlier(Job.EXPIRE, key, again_at)
         if is_lease(key):
@@ -108,3 +109,12 @@ class Merging:
                 turn.broken.append(ForgetLeases((key,)))
         else:
             turn.unreacted.append(key)
+
+    def _withdraw(self, turn: Turn, key: bytes) -> None:
+        """An offer of ours that was not taken has been nobody's: else its station would keep it from all others for as
+        long as it is anywhere, without ever having asked for it. It loses to a lease of the same seqno.
+        """
+        self._state.offers.discard(key)
+        datum = self._database.get(key)
+        if datum is not None and datum.value != NO_MAC:
+            turn.publish(key, NO_MAC, 0, store=False)

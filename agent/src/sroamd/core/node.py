@@ -19,9 +19,11 @@ from sroamd.core.announcements import Announcements
 from sroamd.core.associations import Associations
 from sroamd.core.census import Census
 from sroamd.core.database import Database
+from sroamd.core.decisions import Decisions
 from sroamd.core.dhcp6_responder import Dhcp6Responder
 from sroamd.core.dhcp_server import DhcpServer
 from sroamd.core.effects import Effect, Level, Stop
+from sroamd.core.hostnames import Hostnames
 from sroamd.core.leases import Leases
 from sroamd.core.losses import Losses
 from sroamd.core.merging import Merging
@@ -53,7 +55,11 @@ class Node:
         self.announcements = Announcements(self.state)
         self.tickets = Tickets()
         self.probes = Probes(self.state, self.leases)
-        self.dhcp_server = DhcpServer(self.state, self.leases, self.probes, self.tickets)
+        self.hostnames = Hostnames(self.state, self.leases)
+        self.decisions = Decisions(self.state)
+        self.dhcp_server = DhcpServer(
+            self.state, self.leases, self.probes, self.tickets, self.hostnames, self.decisions
+        )
         self.dhcp6_responder = Dhcp6Responder(self.state)
         self.router_advertiser = RouterAdvertiser(self.state, self.leases, self.peering, self.probes, self.tickets)
         self.losses = Losses(self.state, self.leases, self.router_advertiser)
@@ -66,7 +72,7 @@ class Node:
 
     @property
     def counters(self) -> Counter[str]:
-        told = self.dhcp_server, self.dhcp6_responder, self.router_advertiser
+        told = self.dhcp_server, self.hostnames, self.decisions, self.dhcp6_responder, self.router_advertiser
         return sum((part.counters for part in (self.database, self.probes, *told, self.census)), Counter())
 
     def next_deadline(self) -> float | None:
@@ -254,6 +260,8 @@ class Node:
                 self.own_record.refresh_due(turn)
             case None if entry.job is Job.RELAY:
                 self.peering.relay_due(turn)
+            case None if entry.job is Job.DECISIONS:
+                self.decisions.report_due(turn)
             case None if entry.job is Job.DIRECT:
                 self.routes.direct.slice_due(turn)
             case None:

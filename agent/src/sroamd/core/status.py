@@ -11,6 +11,7 @@ from sroamd.addresses import NO_MAC, Mac, NodeId
 from sroamd.constants import ASSOCIATION_LIFE, EVIDENCE_LIFE
 from sroamd.core.conflicts import Outcome
 from sroamd.core.database import Datum, is_lease
+from sroamd.core.lease_list import LeaseList, Parts
 from sroamd.core.node import Node
 from sroamd.core.pools import STATION_PREFIX_LENGTH
 from sroamd.core.route_list import RouteList
@@ -34,7 +35,7 @@ Json = Mapping[str, "Json"] | list["Json"] | str | int | float | bool | None
 # Databases that move are seen to be equal every few Hellos, and what is missing is repaired within one or two minutes.
 DIFFERENT_FOR_LONG = 180.0
 
-_WITH_ARGUMENT = ("conflicts", "routes", "where")
+_WITH_ARGUMENT = ("conflicts", "leases", "routes", "where")
 _KINDS = {kind.name.lower(): kind for kind in RouteKind}
 
 
@@ -57,6 +58,8 @@ def report(node: Node, topic: str, argument: str | None, now: float) -> Json | I
         return conflicts(node, argument, now)
     if topic == "routes":
         return routes(node, argument, now)
+    if topic == "leases":
+        return leases(node, argument, now)
     topics: dict[str, Callable[[Node, float], Json]] = {
         "status": status,
         "stations": stations,
@@ -107,6 +110,8 @@ def problems(node: Node, now: float) -> list[str]:
             found.append(
                 f"peer {peer.node_name or peer.name} has held another database for {minutes} min: sroamctl check"
             )
+    for network, vacancies in node.leases.short_pools():
+        found.append(f"the pool {network} is nearly exhausted: {vacancies.left} of {vacancies.size} are left")
     if node.store_failing:
         found.append(f"leases cannot be written to {config.node.state_dir}: a power loss would lose them")
     return found
@@ -173,6 +178,7 @@ def _station(node: Node, station: Mac, now: float) -> dict[str, Json]:
         "interface": node.state.present.get(station),
         "ipv4": [str(lease_prefix(key).network_address) for key in leases if key[0] == IPV4_LEASE],
         "ipv6": [str(lease_prefix(key)) for key in leases if key[0] == IPV6_LEASE],
+        "hostname": node.hostnames.of(station, now),
         "seqno": claim.seqno if claim is not None else None,
         "remaining": claim.remaining(now) if claim is not None else None,
     }
@@ -232,10 +238,11 @@ def database(node: Node, now: float) -> Json:
 
 
 def _datum(node: Node, datum: Datum, now: float) -> dict[str, Json]:
+    alive = datum.expires_at > now
     return {
         "kind": kind_of(datum.key),
         "key": subject(datum.key),
-        "value": meaning(node.nodes, datum.key, datum.value),
+        "value": meaning(node.nodes, datum.key, datum.value) if datum.value != NO_MAC or alive else "free",
         "seqno": datum.seqno,
         "remaining": datum.remaining(now),
     }
@@ -268,6 +275,32 @@ def routes(node: Node, text: str | None, now: float) -> Iterator[Json]:
         raise NotFound(f"{text!r} is not [{'|'.join(_KINDS)}] [STATION|PREFIX]")
     keys = _keys(node, words[0], now) if words else list(node.routes.keys())
     return RouteList(node.state, node.nodes, node.routes, now).rows(kind, keys)
+
+
+def leases(node: Node, text: str | None, now: float) -> Iterator[Json]:
+    """Row by row, in no order: all that are alive or reserved, or of `text` "[expired] [STATION|PREFIX]" also those
+    that are remembered, those of a station, those in a prefix (an address is one).
+    """
+    words = (text or "").split()
+    expired = words[:1] == ["expired"]
+    words = words[expired:]
+    if len(words) > 1:
+        raise NotFound(f"{text!r} is not [expired] [STATION|PREFIX]")
+    listed = LeaseList(Parts(node.state, node.nodes, node.leases, node.hostnames), now)
+    return listed.rows(_leases(listed, words[0]) if words else listed.all_keys(), expired=expired)
+
+
+def _leases(listed: LeaseList, text: str) -> Iterable[bytes]:
+    try:
+        return listed.keys_of(Mac.parse(text))
+    except ValueError:
+        pass
+    try:
+        within = ip_network(text)
+    except ValueError:
+        raise NotFound(f"{text!r} is neither a MAC, nor an IP address, nor a prefix") from None
+    first, last = _lease_key(within[0]), _lease_key(within[-1])
+    return [key for key in listed.all_keys() if first <= key <= last]
 
 
 def _keys(node: Node, text: str, now: float) -> Iterable[bytes]:

@@ -30,6 +30,15 @@ class Vacancies:
             if datum.expires_at > now:
                 self.follow(datum.key, living=True)
 
+    def key_at(self, place: int) -> bytes | None:
+        """The key of a place; None where there is none that any station may get."""
+        numbers = self.pool.numbers
+        number = numbers.at(place) if place < numbers.size else -1
+        if number not in self._usable:
+            return None
+        key = self.pool.key_of(number)
+        return None if key in self._reserved else key
+
     def is_usable(self, key: bytes) -> bool:
         """Whether the key is of this pool, and any station may get it."""
         return self._is_in(key) and key not in self._reserved

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from sroamd.addresses import NO_MAC, Mac, NodeId
+from sroamd.core.hostnames import shown
 from sroamd.core.nodes import Nodes
 from sroamd.wire.cursor import DecodeError
 from sroamd.wire.datum import (
     ASSOCIATION,
     EVIDENCE,
+    HOSTNAME,
     IPV4_LEASE,
     IPV6_LEASE,
     LINKS,
@@ -17,6 +19,7 @@ from sroamd.wire.datum import (
     association_station,
     decode_links,
     evidence_of,
+    hostname_station,
     lease_prefix,
     links_node,
     node_id,
@@ -29,6 +32,7 @@ KINDS = {
     NODE: "node",
     EVIDENCE: "evidence",
     LINKS: "links",
+    HOSTNAME: "hostname",
 }
 
 
@@ -47,6 +51,8 @@ def subject(key: bytes) -> str:
             return str(association_station(key))
         if key[0] == NODE:
             return str(node_id(key))
+        if key[0] == HOSTNAME:
+            return str(hostname_station(key))
         if key[0] == LINKS:
             return str(links_node(key))
         if key[0] == EVIDENCE:
@@ -66,6 +72,8 @@ def meaning(nodes: Nodes, key: bytes, value: bytes) -> str:
         return nodes.name(NodeId(value)) if value else "gone"
     if kind == NODE:
         return _record(value)
+    if kind == HOSTNAME:
+        return shown(value)
     if kind == EVIDENCE:
         return _evidence(nodes, value)
     if kind == LINKS:

@@ -7,6 +7,7 @@
     128   node id         what there is to know of the node (`NodeRecord`), or nothing
     129   MAC, node id    why the node claims the station against others (`Evidence`), or nothing: no longer
     130   node id         the link-local addresses of the node's backbone interfaces, 16 octets each, or nothing
+    131   MAC             what the station calls itself, octets of its choice, or nothing
 
 Types that we do not know are flooded on untouched, as the C daemon does with those from 128 on.
 """
@@ -19,6 +20,7 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from sroamd.addresses import Mac, NodeId
+from sroamd.constants import HOSTNAME_MAX
 from sroamd.wire.cursor import DecodeError, Reader
 
 IPV4_LEASE = 0
@@ -27,11 +29,12 @@ ASSOCIATION = 2
 NODE = 128
 EVIDENCE = 129
 LINKS = 130
+HOSTNAME = 131
 
 NODE_NAME_MAX = 63  # octets of UTF-8, as in a Hello
 LINKS_MAX = 12  # link-local addresses of one node: what fits an Update
 
-_KEY_LENGTH = {IPV4_LEASE: 5, IPV6_LEASE: 9, ASSOCIATION: 7, NODE: 9, EVIDENCE: 15, LINKS: 9}
+_KEY_LENGTH = {IPV4_LEASE: 5, IPV6_LEASE: 9, ASSOCIATION: 7, NODE: 9, EVIDENCE: 15, LINKS: 9, HOSTNAME: 7}
 _IPV6_LEASE_BITS = 64
 _NO_IPV4 = bytes(4)
 _NO_IPV6 = bytes(16)
@@ -71,6 +74,11 @@ def evidence_key(station: Mac, node: NodeId) -> bytes:
     return bytes((EVIDENCE,)) + station + node
 
 
+def hostname_key(station: Mac) -> bytes:
+    """7 octets."""
+    return bytes((HOSTNAME,)) + station
+
+
 def _check_key(key: bytes, *types: int) -> None:
     if not key or key[0] not in types or len(key) != _KEY_LENGTH[key[0]]:
         raise DecodeError(f"{key.hex()} is no key of type {' or '.join(map(str, types))}")
@@ -108,6 +116,12 @@ def evidence_of(key: bytes) -> tuple[Mac, NodeId]:
     """The station, and the node that claims it. DecodeError if this is not the key of evidence."""
     _check_key(key, EVIDENCE)
     return Mac(key[1:7]), NodeId(key[7:])
+
+
+def hostname_station(key: bytes) -> Mac:
+    """DecodeError if this is not the key of a station's name."""
+    _check_key(key, HOSTNAME)
+    return Mac(key[1:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +233,9 @@ def check_datum(key: bytes, value: bytes) -> None:
             Evidence.decode(value)
     elif kind == LINKS:
         decode_links(value)
+    elif kind == HOSTNAME:
+        if len(value) > HOSTNAME_MAX:
+            raise DecodeError(f"a host name of {len(value)} octets")
     elif kind == ASSOCIATION:
         if len(value) not in (0, 8):
             raise DecodeError(f"an association with a value of {len(value)} octets")
