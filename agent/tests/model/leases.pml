@@ -13,6 +13,8 @@
  *   lost      a station's address has become another's: it is disassociated once and asks again (INIT-REBOOT)
  *   SYNC      after a restart nothing new is chosen before the peer has told what it knows
  *   store     what was acknowledged is on disk; offers are not
+ *   withdraw  (WITHDRAWS) an offer that ends without having been taken is published as nobody's, expired, seqno + 1; who
+ *             holds a lease of it says so, above that (KEEPS)
  *
  * GRACE is longer than the skew of copies and any way through the network: it is over only where no other node holds that
  * very version alive, and what its holder said before that has arrived.
@@ -63,7 +65,7 @@ chan wire[2] = [12] of { byte, byte, byte, byte };  /* from AP i to AP 1 - i */
 
 bool known[6], expired[6], over[6], offered[6], dirty[6];  /* over: expired for longer than GRACE */
 byte seqno[6], holder[6];
-bool here[6];                           /* AT(a, MAC): associated somewhere, as AP a knows; MAC 0 is not used */
+bool here[6];                           /* AT(a, MAC): associated somewhere, as AP a knows; MAC 0 is nobody */
 byte contest[2];                        /* 0 none, 1 under way, 2 over */
 byte chosen[2];
 bool settled[2];
@@ -105,6 +107,12 @@ inline tell_station(a) {
   :: else -> wire[a]!STATION,0,here[AT(a, MAC_AT(a))],MAC_AT(a)
   fi
 }
+inline withdraw(a, address) {           /* an offer of this node has ended */
+  seqno[AT(a, address)] = seqno[AT(a, address)] + 1; holder[AT(a, address)] = 0;
+  expired[AT(a, address)] = true; over[AT(a, address)] = false; offered[AT(a, address)] = false;
+  printf("      AP%d withdraws address %d: (%d, nobody)\n", a + 1, address, seqno[AT(a, address)]);
+  tell(a, address)
+}
 inline publish(a, address, mac) {
   if
   :: known[AT(a, address)] -> seqno[AT(a, address)] = seqno[AT(a, address)] + 1
@@ -139,7 +147,14 @@ inline merge(a) {
   if
   :: !known[x] && kind == LEASE ->
      known[x] = true; seqno[x] = in_seqno; holder[x] = in_mac; offered[x] = false
+#ifdef KEEPS
+  :: known[x] && ABOVE && in_mac == 0 && !expired[x] && !offered[x] ->
+     seqno[x] = in_seqno; publish(a, in_address, holder[x])
+  :: known[x] && ABOVE && !(in_mac == 0 && !expired[x] && !offered[x]) ->
+     seqno[x] = in_seqno; holder[x] = in_mac; expired[x] = (kind == EXPIRED); over[x] = false; offered[x] = false
+#else
   :: known[x] && ABOVE -> seqno[x] = in_seqno; holder[x] = in_mac; expired[x] = (kind == EXPIRED); over[x] = false; offered[x] = false
+#endif
   :: known[x] && in_seqno == seqno[x] && in_mac == holder[x] ->
      if
      :: kind == LEASE -> expired[x] = false; over[x] = false
@@ -209,7 +224,11 @@ inline choose(a, m) {
   :: else ->
      if
      :: NAMES(AT(a, 0), m) || (FREE(a, 0, m) && !NAMES(AT(a, m), m)) -> offer(a, 0, m)
-     :: else -> assert(FREE(a, m, m)); offer(a, m, m)
+     :: else ->
+        if
+        :: FREE(a, m, m) -> offer(a, m, m)
+        :: else -> assert(holder[AT(a, m)] == 0)    /* nobody's, and in its GRACE: it is asked again */
+        fi
      fi
   fi
 }
@@ -294,6 +313,11 @@ inline restart(a, m) {
   fi
 }
 
+#ifdef WITHDRAWS
+#define WITHDRAWN true
+#else
+#define WITHDRAWN false
+#endif
 #ifdef RECLAIMS
 #define LATER true
 #else
@@ -325,8 +349,9 @@ inline restart(a, m) {
 /* A copy runs out where the station that uses the address does not renew it. */
 #define COPY_STEPS(a, i) \
   :: ALIVE(AT(a, i)) && !(on[holder[AT(a, i)]] && has[holder[AT(a, i)]] == (i) + 1 && !(is_cut && holder[AT(a, i)] != MAC_AT(a))) \
-     && !(contest[a] > 0 && chosen[a] == (i)) -> d_step { expired[AT(a, i)] = true; offered[AT(a, i)] = false; \
-       printf("AP%d: address %d expires\n", a + 1, i) } \
+     && !(contest[a] > 0 && chosen[a] == (i)) -> d_step { printf("AP%d: address %d expires\n", a + 1, i); \
+       if :: offered[AT(a, i)] && WITHDRAWN -> withdraw(a, i) \
+          :: else -> expired[AT(a, i)] = true; offered[AT(a, i)] = false fi } \
   :: expired[AT(a, i)] && !over[AT(a, i)] && (is_cut || (!ALIVE_ELSEWHERE(a, i) && len(wire[OTHER(a)]) == 0)) -> d_step { \
        over[AT(a, i)] = true } \
   :: forgets < FORGETS && known[AT(a, i)] && expired[AT(a, i)] && !dirty[AT(a, i)] -> d_step { forgets++; known[AT(a, i)] = false; \
