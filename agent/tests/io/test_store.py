@@ -91,6 +91,26 @@ def test_many_tickets_share_commits_and_the_last_is_told(directory: Path) -> Non
     run(work())
 
 
+def test_first_waits_for_nothing_and_those_behind_it_share_a_commit(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "COMMIT_PAUSE", 0.5)
+
+    async def work() -> None:
+        store, heard = Store(directory), Collector()
+        store.start(heard)
+        store.put([lease(1)], 1)
+        assert await until(lambda: heard.events == [LeasesStored(1)]) < 0.5
+        for ticket in range(2, 12):
+            store.put([lease(ticket)], ticket)
+            await asyncio.sleep(0.01)  # a commit could begin
+        await until(lambda: heard.events == [LeasesStored(1), LeasesStored(11)])
+        assert store.counters["store.commits"] == 2
+        store.close()
+
+    run(work())
+
+
 def test_rows_that_nobody_waits_for_go_along_with_the_next_commit(directory: Path) -> None:
     async def work() -> None:
         store, heard = Store(directory), Collector()

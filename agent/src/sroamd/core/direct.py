@@ -6,7 +6,7 @@ routes towards one node share. What concerns many stations at once is worked off
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from sroamd import constants
 from sroamd.addresses import NodeId
@@ -32,9 +32,11 @@ class DirectRoutes:
         """Where the route of a lease in force should lead whose station is at another node."""
         return self.next_hops.towards[version_of(key)].get(owner)
 
-    def follow(self, turn: Turn, moved: Iterable[NodeId]) -> None:
+    def follow(self, turn: Turn, moved: Collection[NodeId]) -> None:
         """Nexthop objects first, so that there is one before there is a route towards it. `moved`: nodes to which the
         way may be another."""
+        if not moved and not self.next_hops.is_due:
+            return  # as almost always
         changes = self.next_hops.derive(turn, moved)
         self._drop(turn, changes.gone)
         self._look_at(turn, (node for node, _ in changes.new))

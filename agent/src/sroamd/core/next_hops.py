@@ -52,6 +52,11 @@ class NextHops:
         """Those that have an object, of whatever version."""
         return sorted({node for node, _ in self._set})
 
+    @property
+    def is_due(self) -> bool:
+        """Whether `derive` has something to do even if no way is another."""
+        return bool(self._due) or self._direct != self._state.config.routes.direct
+
     def derive(self, turn: Turn, moved: Iterable[NodeId]) -> Changes:
         """Bring the objects from what there is to what there should be. `moved`: to which the way may be another."""
         changes = Changes()

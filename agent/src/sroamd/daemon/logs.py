@@ -35,6 +35,9 @@ def is_journal(stream: int) -> bool:
 
 def configure(level: int) -> None:
     """`level` from 0, errors only, to 3, everything."""
+    # What no line of ours shows need not be found out for each: who called, and in which thread and process.
+    logging._srcfile = None
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler(sys.stderr)
     if is_journal(sys.stderr.fileno()):
         handler.setFormatter(_JournalFormatter("%(name)s: %(message)s"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from ipaddress import IPv4Address, IPv4Network
@@ -59,7 +59,7 @@ PACKET_SIZE_MIN = 576  # every client takes an IP packet of this size (RFC 2131 
 BOOTP_LENGTH = 300  # shorter messages are dropped by old relays and clients (RFC 1542 section 2.1)
 
 _HEADERS = 28  # of IPv4 and UDP, which RFC 2131 counts in the size that a client can take
-_FIXED = struct.Struct("!BBBBIHH4s4s4s4s6s10x64s128s4s")
+_FIXED = struct.Struct("!BBBBIHHIIII6s10x64s128s4s")
 _COOKIE = bytes((99, 130, 83, 99))
 _HTYPE_ETHERNET = 1
 _BROADCAST_FLAG = 0x8000
@@ -252,22 +252,31 @@ def decode(payload: bytes) -> DhcpMessage:
 
 def _encode_option(code: int, value: bytes) -> bytes:
     """In parts of at most 255 octets (RFC 3396 section 5)."""
-    parts = [value[at : at + _OPTION_PART_MAX] for at in range(0, len(value), _OPTION_PART_MAX)] or [b""]
+    if len(value) <= _OPTION_PART_MAX:
+        return bytes((code, len(value))) + value
+    parts = [value[at : at + _OPTION_PART_MAX] for at in range(0, len(value), _OPTION_PART_MAX)]
     return b"".join(bytes((code, len(part))) + part for part in parts)
 
 
 def _encode_options(message: DhcpMessage, room: int) -> bytes:
-    encoded = {code: _encode_option(code, value) for code, value in message.options.items()}
-    room -= sum(len(octets) for code, octets in encoded.items() if code in _ESSENTIAL)
-    kept = [_encode_option(OPTION_MESSAGE_TYPE, bytes((message.message_type,)))]
-    room -= len(kept[0]) + 1  # and the end option
-    for code, octets in encoded.items():
-        if code not in _ESSENTIAL:
+    kind = bytes((OPTION_MESSAGE_TYPE, 1, message.message_type))
+    encoded = [_encode_option(code, value) for code, value in message.options.items()]
+    room -= len(kind) + 1  # and the end option
+    octets = b"".join(encoded)
+    if len(octets) > room:
+        octets = b"".join(_what_fits(encoded, room))
+    return b"%b%b%c" % (kind, octets, OPTION_END)
+
+
+def _what_fits(encoded: list[bytes], room: int) -> Iterator[bytes]:
+    """What is essential, and of the rest each that still fits when its turn comes."""
+    room -= sum(len(octets) for octets in encoded if octets[0] in _ESSENTIAL)
+    for octets in encoded:
+        if octets[0] not in _ESSENTIAL:
             if len(octets) > room:
                 continue
             room -= len(octets)
-        kept.append(octets)
-    return b"".join(kept) + bytes((OPTION_END,))
+        yield octets
 
 
 def encode(message: DhcpMessage, *, max_size: int = PACKET_SIZE_MIN) -> bytes:
@@ -283,7 +292,7 @@ def encode(message: DhcpMessage, *, max_size: int = PACKET_SIZE_MIN) -> bytes:
     if not _FRAMING.isdisjoint(message.options):
         raise ValueError("pad, overload, message type and end are not given as options")
     room = min(max(max_size, PACKET_SIZE_MIN), MESSAGE_MAX) - _HEADERS - _FIXED.size
-    addresses = message.ciaddr.packed, message.yiaddr.packed, message.siaddr.packed, message.giaddr.packed
+    addresses = int(message.ciaddr), int(message.yiaddr), int(message.siaddr), int(message.giaddr)
     flags = _BROADCAST_FLAG if message.broadcast else 0
     start = message.op, _HTYPE_ETHERNET, 6, 0, message.xid, message.secs, flags
     fixed = _FIXED.pack(*start, *addresses, message.chaddr, b"", b"", _COOKIE)
