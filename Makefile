@@ -26,7 +26,7 @@ PARALLEL    := --numprocesses=auto --dist=worksteal
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup packages preflight pins lint format test-quick test-io test-sim test-planted test-model test-e2e test-molecule test-wifi test model sim scale routes fuzz diff-dhcp bench demo demo-down clean
+.PHONY: help setup packages preflight pins lint format test-quick test-io test-sim test-planted test-model test-e2e test-molecule test-wifi test model sim scale routes fuzz fuzz-parsers diff-dhcp bench demo demo-down clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -115,6 +115,10 @@ routes: preflight setup ## Roams on five nodes at 1,000 packets/s: TOPOLOGY=ring
 fuzz: ## Hostile input for the flooding port, FUZZ_INPUTS=1000000 of them
 	@PYTHONPATH=agent/src:agent $(SYSTEM_PYTHON) -m tests.fuzz.run --seed $(FUZZ_SEED) \
 	  $(if $(FUZZ_SESSION),--session $(FUZZ_SESSION),--inputs $(FUZZ_INPUTS))
+
+fuzz-parsers: ## Hostile input for each parser of octets: INPUTS=10000000 for each, PARSER=dhcpv4, SEED=1
+	@PYTHONPATH=agent/src:agent $(SYSTEM_PYTHON) -m tests.fuzz.run_parsers --inputs $(or $(INPUTS),1000000) \
+	  --seed $(or $(SEED),1) $(addprefix --parser ,$(PARSER)) $(if $(OCTETS),--octets $(OCTETS))
 
 diff-dhcp: preflight setup ## Kea, dnsmasq and the agent asked the same: SEQUENCES=1000 of a SEED=1 (root or sudo; two minutes)
 	@$(AS_ROOT) env PYTHONPATH=agent/src:agent:molecule python3 -m tests.differential.run \
