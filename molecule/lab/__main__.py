@@ -65,9 +65,7 @@ def _parser() -> argparse.ArgumentParser:
         power.add_argument("node", nargs="+")
         power.set_defaults(run=_power, on=name == "on")
 
-    build = commands.add_parser(
-        "image", help="build the cached trees: base image, package feed, what the agent is judged by"
-    )
+    build = commands.add_parser("image", help="build the cached trees: base, package feed, judges of the agent")
     build.set_defaults(run=_image)
     check = commands.add_parser("preflight", help="say what this machine lacks for a lab")
     check.set_defaults(run=_preflight)

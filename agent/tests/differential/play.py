@@ -18,7 +18,7 @@ from tests.differential.servers import SERVER, Server
 
 OUTSIDE = IPv4Address("172.31.0.9")
 OTHER_SERVER = IPv4Address("10.0.0.2")
-_FREE = int(IPv4Address("10.15.0.0"))  # at the end of the pool; Kea begins at its beginning
+_FREE = int(IPv4Address("10.255.0.0"))  # at the end of the pool; Kea begins at its beginning
 _FREE_EACH = 2
 
 # A server is silent if it does not answer before it has answered the next message of another client, and this later:

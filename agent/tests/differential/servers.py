@@ -20,10 +20,10 @@ from tests.e2e.netns import Namespace, namespace
 from tests.io.events import until
 from tests.io.fake_hostapd import FakeHostapd
 
-# So large that no two of some thousand clients are given one address by chance.
-NETWORK = IPv4Network("10.0.0.0/12")
+# So large that hardly ever a client is given by chance what another one is going to ask for.
+NETWORK = IPv4Network("10.0.0.0/8")
 SERVER = IPv4Address("10.0.0.1")
-FIRST, LAST = IPv4Address("10.0.0.16"), IPv4Address("10.15.255.239")
+FIRST, LAST = IPv4Address("10.0.0.16"), IPv4Address("10.255.255.239")
 RESOLVER = IPv4Address("10.0.0.53")
 LEASE_LEAST = 60
 _PATIENCE = 20.0

@@ -29,7 +29,7 @@ RESOLVER, RESOLVER6 = IPv4Address("192.0.2.53"), IPv6Address("2001:db8::53")
 FAR, FAR6 = IPv4Address("203.0.113.1"), IPv6Address("2001:db8:ffff::1")  # behind every access point
 PREFIXES = IPv6Network("2001:db8:44::/48")
 LEASE, T1, T2 = 80, 8, 16  # s
-PATIENCE = 20.0
+PATIENCE = 60.0  # s, for what takes a moment on a machine that does nothing else
 
 # 01:80:c2:00:00:03, to which supplicants speak, passes the bridge by bit 3.
 _BRIDGE = "type bridge forward_delay 0 mcast_snooping 0 group_fwd_mask 8"

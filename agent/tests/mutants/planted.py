@@ -492,6 +492,22 @@ BUGS = (
         ("core/test_dhcp_request.py",),
     ),
     Bug(
+        "offer-is-a-record",
+        "a client that we have only made an offer is refused the address that it had, as if it were known",
+        "core/dhcp_server.py",
+        "if ipv4_lease_key(each) not in self._state.offers), None)",
+        "if each), None)",
+        ("core/test_dhcp_request.py",),
+    ),
+    Bug(
+        "release-without-a-name",
+        "systemd-networkd's RELEASE, which names no server, is ignored",
+        "core/dhcp_server.py",
+        "event.message.server_id is None or self._is_for_us(event.message)",
+        "self._is_for_us(event.message)",
+        ("core/test_dhcp_other.py",),
+    ),
+    Bug(
         "sides-prefer-nothing",
         "two sides of a partition give one address to two new stations",
         "core/leases.py",
