@@ -13,6 +13,7 @@ from sroamd.config import (
     Dhcp4Config,
     DhcpOption,
     FloodConfig,
+    GuardConfig,
     InterfaceConfig,
     Ipv4Route,
     Ipv6Route,
@@ -94,6 +95,9 @@ withdraw = true
 stateless = true
 [babel]
 interfaces = ["bb0", "bb1"]
+[guard]
+enabled = true
+isolate = true
 """
 
 
@@ -169,6 +173,7 @@ def test_every_key_is_read() -> None:
     )
     assert config.dhcp6.stateless
     assert config.babel.interfaces == ("bb0", "bb1")
+    assert config.guard == GuardConfig(enabled=True, isolate=True)
 
 
 def test_what_may_be_left_out_has_the_defaults_of_the_dataclasses() -> None:
@@ -203,7 +208,7 @@ def test_a_message_cannot_write_to_the_terminal() -> None:
     assert found.startswith(r"ap.toml: node.\x1b[2J\x0a: unknown key")
 
 
-KNOWN = "babel, control, dhcp4, dhcp6, flood, interface, network, node, ra, reservation, routes"
+KNOWN = "babel, control, dhcp4, dhcp6, flood, guard, interface, network, node, ra, reservation, routes"
 SECONDS = "write a whole number, 60 to 86400 seconds, without quotes"
 
 REPLACED = [
@@ -530,6 +535,11 @@ REPLACED = [
         '["bb0", "bb1"]',
         '["bb0", "wlan1"]',
         "babel.interfaces: wlan1 is a station interface; Babel is spoken on the backbone",
+    ),
+    (
+        "enabled = true",
+        "enabled = false",
+        "guard.isolate: is the guard's work; write enabled = true, or isolate = false",
     ),
     ("withdraw = true", "withdraw = true\n[xyz]", "xyz: unknown section; known are " + KNOWN),
     ("[control]\nsocket", "[control]\nsokcet", "control.sokcet: unknown key; did you mean socket?"),

@@ -56,6 +56,10 @@ class Fleet:
         answer: dict[str, Any] = json.loads(self.lab.run(host, ["sroamctl", "--json", "status"]).stdout)
         return answer
 
+    def where(self, host: str, mac: str) -> dict[str, Any]:
+        answer: dict[str, Any] = json.loads(self.lab.run(host, ["sroamctl", "--json", "where", mac]).stdout)
+        return answer
+
     def restart(self, host: str) -> tuple[float, float]:
         """When the agent was last stopped, and when it was ready again: seconds of time.monotonic()."""
         names = ["InactiveEnterTimestampMonotonic", "ActiveEnterTimestampMonotonic"]
@@ -151,6 +155,23 @@ def verify_flooding_port(fleet: Fleet, station: Station) -> None:
     print(f"a station at the flooding port: {sum(dropped)} packets dropped by ap1")
 
 
+def verify_source_guard(fleet: Fleet, station: Station) -> None:
+    """What the station sends from an address of its own choice ends at its access point, and is counted there."""
+    row = fleet.where("ap1", station.mac)
+    sets = fleet.lab.run("ap1", ["nft", "list", "table", "inet", "sroamd-guard"]).stdout
+    for address in (*row["ipv4"], *(prefix.partition("/")[0] for prefix in row["ipv6"])):
+        must(f'"wlan0" . {station.mac} . {address}' in sets, f"{address} of the station is not permitted:\n{sets}")
+    foreign = str(STATION_IPV4[-3])
+    fleet.lab.run(station.name, ["ip", "address", "add", f"{foreign}/32", "dev", "wlan0"])
+    ping = ["busybox", "ping", "-c", "3", "-W", "1", "-I", foreign, str(GATEWAY_IPV4)]
+    said = fleet.lab.run(station.name, ping, check=False)
+    fleet.lab.run(station.name, ["ip", "address", "delete", f"{foreign}/32", "dev", "wlan0"])
+    must(said.returncode != 0, f"{foreign} was answered, though nobody has leased it: {said.stdout}")
+    dropped = fleet.where("ap1", station.mac)["dropped"] - row["dropped"]
+    must(dropped >= 3, f"three packets from {foreign}, and {dropped} counted")
+    print(f"a station with a foreign address: {dropped} packets dropped by ap1")
+
+
 def verify_gateway(fleet: Fleet) -> None:
     """srv1 announces its default route, even one as ifupdown makes it; packets for no station end there."""
     way = ["default", "via", str(CORRESPONDENT_IPV4.ip), "dev", "lan0"]
@@ -201,6 +222,7 @@ def main(work: Path) -> None:
         station.dhcp()
         station.wait_for_prefix()
         verify_flooding_port(fleet, station)
+        verify_source_guard(fleet, station)
         print(f"station: {', '.join(str(address) for address in addresses(station))}")
         with Traffic(station, rate=RATE) as traffic:
             verify_upgrade(fleet, station, traffic)

@@ -93,6 +93,7 @@ systemctl reload nftables
 await "the packet filter after a reload of nftables" nft list table inet sroamd
 systemctl restart nftables
 await "the packet filter after a restart of nftables" nft list table inet sroamd
+[ "$kind" != ap ] || await "the source guard after a restart of nftables" nft list chain inet sroamd-guard from_station
 
 # A changed .network file costs neither a route nor an address, nor a nexthop object that is not networkd's.
 ends=$(ends)

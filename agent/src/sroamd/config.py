@@ -186,6 +186,14 @@ class RoutesConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class GuardConfig:
+    """`enabled`: from a station only packets from its own addresses pass. `isolate`: and none to other stations."""
+
+    enabled: bool = True
+    isolate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     node: NodeConfig
     network: NetworkConfig
@@ -198,3 +206,4 @@ class Config:
     babel: BabelConfig = field(default_factory=BabelConfig)
     routes: RoutesConfig = field(default_factory=RoutesConfig)
     reservations: tuple[Reservation, ...] = ()
+    guard: GuardConfig = field(default_factory=GuardConfig)

@@ -9,7 +9,16 @@ from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network
 from typing import Any
 
-from sroamd.config import BabelConfig, Dhcp4Config, FloodConfig, InterfaceConfig, NetworkConfig, NodeConfig, RaConfig
+from sroamd.config import (
+    BabelConfig,
+    Dhcp4Config,
+    FloodConfig,
+    GuardConfig,
+    InterfaceConfig,
+    NetworkConfig,
+    NodeConfig,
+    RaConfig,
+)
 from sroamd.config_pools import check_pools, check_reservations
 from sroamd.constants import SEARCH_MAX
 
@@ -149,6 +158,12 @@ def _babel(sections: Sections, interfaces: Interfaces) -> Iterator[Finding]:
             yield "babel.interfaces", f"{name} is a station interface; Babel is spoken on the backbone"
 
 
+def _guard(sections: Sections, _: Interfaces) -> Iterator[Finding]:
+    guard: GuardConfig | None = sections["guard"]
+    if guard is not None and guard.isolate and not guard.enabled:
+        yield "guard.isolate", "is the guard's work; write enabled = true, or isolate = false"
+
+
 CHECKS = (
     _network,
     _router_addresses,
@@ -161,4 +176,5 @@ CHECKS = (
     _dhcp_options,
     _ra,
     _babel,
+    _guard,
 )

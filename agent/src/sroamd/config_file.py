@@ -22,6 +22,7 @@ from sroamd.config import (
     Dhcp4Config,
     Dhcp6Config,
     FloodConfig,
+    GuardConfig,
     InterfaceConfig,
     NetworkConfig,
     NodeConfig,
@@ -108,6 +109,7 @@ _READERS: Mapping[type, Readers] = {
     BabelConfig: {"interfaces": values.many(values.interface_name, "interface names")},
     RoutesConfig: {"direct": values.boolean, "announced": values.boolean},
     Reservation: pools.RESERVATION,
+    GuardConfig: {"enabled": values.boolean, "isolate": values.boolean},
 }
 
 _SECTIONS: Mapping[str, type] = {
@@ -120,6 +122,7 @@ _SECTIONS: Mapping[str, type] = {
     "ra": RaConfig,
     "babel": BabelConfig,
     "routes": RoutesConfig,
+    "guard": GuardConfig,
 }
 
 _LISTS: Mapping[type, str] = {InterfaceConfig: "interface", Reservation: "reservation"}  # each in brackets of its own

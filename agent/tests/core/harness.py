@@ -20,7 +20,7 @@ from sroamd.constants import CONTEST_TIME
 from sroamd.core import effects as do
 from sroamd.core import events as ev
 from sroamd.core.node import Node
-from sroamd.core.values import KernelNextHop, NextHop, Prefix, Route, RouteKind, StoredDatum, Towards
+from sroamd.core.values import KernelNextHop, NextHop, Permit, Prefix, Route, RouteKind, StoredDatum, Towards
 from sroamd.wire.datum import association_key, ipv4_lease_key
 from sroamd.wire.dhcpv4 import DhcpMessage, MessageType
 from tests.core.messages import discover, select
@@ -65,6 +65,7 @@ class Host:
     effects: list[do.Effect] = field(default_factory=list)
     kernel: dict[Prefix, Route] = field(default_factory=dict)
     objects: dict[tuple[NodeId, int], NextHop] = field(default_factory=dict)  # nexthop objects, by node and IP version
+    permits: set[Permit] = field(default_factory=set)  # of the source guard
     strays: dict[int, NextHop] = field(default_factory=dict)  # nexthop objects that no node has made, by number
     disk: dict[bytes, tuple[StoredDatum, float]] = field(default_factory=dict)  # and when it was written
     peers: dict[int, Host] = field(default_factory=dict)
@@ -140,6 +141,7 @@ class Lab:
         for index, interface in enumerate(host.config.interfaces):
             self.do(host, ev.InterfaceChanged(interface.name, Mac(bytes((2, 0, 0, 0xEE, index, host.number)))))
         self.do(host, ev.KernelRoutesListed(frozenset(host.kernel.values())))
+        self.do(host, ev.GuardListed(frozenset(host.permits)))
         if stations is not None:
             for interface in host.config.interfaces:
                 self.do(host, ev.StationsListed(interface.name, frozenset(stations)))
@@ -241,6 +243,10 @@ class Lab:
                 gone = [p for p, r in host.kernel.items() if p.version == version and r.next_hop == Towards(node)]
                 for prefix in gone:
                     del host.kernel[prefix]
+            case do.AddPermit(permit):
+                host.permits.add(permit)
+            case do.RemovePermit(permit):
+                host.permits.remove(permit)
             case do.RemoveStrayNextHop(number):
                 del host.strays[number]
             case do.ReadKernel(ticket):

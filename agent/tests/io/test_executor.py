@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import errno
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address
 
 import pytest
@@ -13,10 +14,11 @@ from sroamd.addresses import Mac, NodeId
 from sroamd.core import effects
 from sroamd.core.effects import Effect, InstallRoute, Level, Note, RemoveRoute
 from sroamd.core.events import LeasesStored, PeerWritable
-from sroamd.core.values import NextHop, Prefix, Route, RouteKind, StoredDatum, Towards
+from sroamd.core.values import NextHop, Permit, Prefix, Route, RouteKind, StoredDatum, Towards
 from sroamd.io.check_desk import News
 from sroamd.io.executor import FAILURES_LOGGED, ROUTE_RETRY_MAX, Executor, Observer, Process, describe
 from sroamd.io.frames import FrameEffect
+from sroamd.io.guard import GuardChange
 from sroamd.io.netlink import NetlinkError
 from sroamd.io.peer_transport import PeerEffect
 from sroamd.io.route_socket import Change, Failure
@@ -100,6 +102,16 @@ class World:
         self.done.append(("stop",))
 
 
+@dataclass
+class Permits:
+    """The source guard of the world."""
+
+    world: World
+
+    def apply(self, changes: Sequence[GuardChange]) -> None:
+        self.world.done.append(("permits", *changes))
+
+
 @pytest.fixture
 def world() -> World:
     return World()
@@ -112,6 +124,7 @@ def executor(world: World) -> Executor:
     return Executor(
         routes=world,
         watch=world,
+        guard=Permits(world),
         reader=world,
         peers=world,
         frames=world,
@@ -135,6 +148,7 @@ FRAMES: list[FrameEffect] = [
     effects.SendDhcp6("wlan0", STATION, GATEWAY6, GATEWAY6, Dhcp6Message(7, 7)),
     effects.SendRouterAdvertisement("wlan0", STATION, GATEWAY6, ADVERTISEMENT),
 ]
+PERMIT = Permit("wlan0", STATION, IPv4Network("192.0.2.7/32"))
 SET = effects.SetNextHop(AP2, 4, NextHop("bb0", IPv4Address("10.255.0.2")))
 WATCHED = frozenset({IPv4Address("10.255.0.2")})
 
@@ -166,6 +180,8 @@ TO_A_PEER: list[PeerEffect] = [
         (effects.Stop(), ("stop",)),
         (InstallRoute(route(7)), ("routes", InstallRoute(route(7)))),
         (RemoveRoute(route(7).prefix), ("routes", RemoveRoute(route(7).prefix))),
+        (effects.AddPermit(PERMIT), ("permits", effects.AddPermit(PERMIT))),
+        (effects.RemovePermit(PERMIT), ("permits", effects.RemovePermit(PERMIT))),
         *((change, ("routes", change)) for change in (SET, effects.RemoveNextHop(AP2, 4))),
     ],
     ids=lambda value: type(value).__name__ if not isinstance(value, tuple) else "",
@@ -181,6 +197,17 @@ def test_routes_in_a_row_are_one_write_and_order_is_kept(executor: Executor, wor
     executor.apply([first, second, FRAMES[0], third])
 
     assert world.done == [("routes", first, second), ("frame", FRAMES[0]), ("routes", third)]
+
+
+def test_permits_in_a_row_are_one_write_before_the_routes_that_follow(executor: Executor, world: World) -> None:
+    first, second = effects.AddPermit(PERMIT), effects.AddPermit(Permit("wlan0", STATION))
+    executor.apply([first, second, InstallRoute(route(7)), effects.RemovePermit(PERMIT)])
+
+    assert world.done == [
+        ("permits", first, second),
+        ("routes", InstallRoute(route(7))),
+        ("permits", effects.RemovePermit(PERMIT)),
+    ]
 
 
 def test_refused_route_is_asked_about_again_ever_later(

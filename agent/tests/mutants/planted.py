@@ -26,6 +26,7 @@ ASSOCIATIONS = ("core/test_associations.py", "core/test_counterexamples.py", "co
 DATABASE = ("core/test_database.py", "core/test_database_laws.py")
 LEASES = ("core/test_leases.py", "core/test_dhcp_server.py", "core/test_dhcp_request.py", "core/test_contest.py")
 PEERING = ("core/test_peering.py", "core/test_hello.py")
+GUARD = ("core/test_guard.py",)
 REPAIR = ("core/test_repair.py", "core/test_synchronisation.py")
 ROUTES = ("core/test_routes.py", "core/test_routes_kernel.py")
 DIRECT = ("core/test_direct_routes.py", "core/test_next_hops.py", "core/test_direct_laws.py")
@@ -35,6 +36,71 @@ FRAME_LIMIT = ("io/test_frame_limit.py",)
 FLOOD = ("wire/test_flood.py", "wire/test_robustness.py")
 
 BUGS = (
+    # -- the source guard
+    Bug(
+        "offers-may-be-used",
+        "a station sends from what it is only offered",
+        "core/guard.py",
+        "return key not in state.offers and key in self._places and",
+        "return key in self._places and",
+        GUARD,
+    ),
+    Bug(
+        "permits-for-what-peers-invent",
+        "a peer's lease of the gateway's address lets a station speak as the gateway",
+        "core/guard.py",
+        "key not in state.offers and key in self._places and",
+        "key not in state.offers and",
+        GUARD,
+    ),
+    Bug(
+        "permits-without-a-station",
+        "who has left may send on",
+        "core/guard.py",
+        "        if interface is None:\n            return _NOTHING\n",
+        "        if interface is None:\n            return self._held.get(station, _NOTHING)\n",
+        GUARD,
+    ),
+    Bug(
+        "permits-of-expired-leases",
+        "an address may be used when the lease is over",
+        "core/guard.py",
+        "state.database.live(key, now) is not None",
+        "state.database.get(key) is not None",
+        GUARD,
+    ),
+    Bug(
+        "permits-stay-with-the-former-holder",
+        "a lease that passes to another station leaves the first one its permit",
+        "core/guard.py",
+        "            if (holder := self._holders.get(key)) is not None:\n                stations.add(holder)\n",
+        "",
+        GUARD,
+    ),
+    Bug(
+        "permits-of-a-former-self-go-at-once",
+        "a restart cuts stations off until the peers have told their leases",
+        "core/guard.py",
+        "if self._is_undecided(permit, turn.now, all_listed)}",
+        "if not permit}",
+        GUARD,
+    ),
+    Bug(
+        "permits-of-a-former-self-stay",
+        "what nothing explains passes for ever",
+        "core/guard.py",
+        "        self._adopted.clear()\n",
+        "",
+        GUARD,
+    ),
+    Bug(
+        "route-before-permit",
+        "packets come to a station that may not answer yet",
+        "core/guard.py",
+        "        turn.made.extend(AddPermit(",
+        "        turn.said.extend(AddPermit(",
+        GUARD,
+    ),
     # -- the order of versions
     Bug(
         "half-the-ring-is-nobodys",
@@ -623,7 +689,7 @@ BUGS = (
         "invented-leases-are-routed",
         "a peer can make us announce the gateway by a lease that it invents",
         "core/routes.py",
-        "key not in self._state.offers and self._is_ours(key)",
+        "key not in self._state.offers and key in self._places",
         "key not in self._state.offers",
         ROUTES,
     ),

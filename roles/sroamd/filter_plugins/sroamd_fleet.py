@@ -41,7 +41,7 @@ ON_APS = (
     "ssid security passphrase nameservers domain search ntp_servers captive_portal mtu nat64_prefix "
     "dhcp_netmask dhcp_lease_time dhcp_ranges dhcp_exclude reservations dhcp_renew_at dhcp_rebind_at dhcp_rapid_commit "
     "dhcp_ipv6_only dhcp_auto_configure dhcp_routes dhcp_options dhcp6_stateless "
-    "ra_routes ra_interval ra_router_lifetime ra_preferred_lifetime ra_valid_lifetime"
+    "ra_routes ra_interval ra_router_lifetime ra_preferred_lifetime ra_valid_lifetime isolate"
 )
 UNIQUE = "node_name router_ipv4 router_ipv6"
 
@@ -304,6 +304,11 @@ def check_routes(variables: Variables, _: bool) -> Iterator[str]:
         )
 
 
+def check_guard(variables: Variables, _: bool) -> Iterator[str]:
+    if variables["sroamd_isolate"] and not variables["sroamd_source_guard"]:
+        yield "sroamd_isolate is the source guard's work, and sroamd_source_guard is false; leave it true"
+
+
 def check_wifi(variables: Variables, is_ap: bool) -> Iterator[str]:
     if not is_ap:
         return
@@ -380,6 +385,7 @@ CHECKS = (
     check_router_addresses,
     check_names,
     check_routes,
+    check_guard,
     check_wifi,
     check_numbers,
     check_told,

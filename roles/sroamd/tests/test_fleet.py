@@ -285,6 +285,17 @@ BROKEN: dict[str, tuple[Inventory, list[str]]] = {
             "name sroamd_uplink_interfaces of a gateway"
         ],
     ),
+    "isolation without the guard": (
+        everywhere(sroamd_isolate=True, sroamd_source_guard="no"),
+        [
+            "ap1, ap2, ap3 and 1 more: sroamd_isolate is the source guard's work, and sroamd_source_guard is false; "
+            "leave it true"
+        ],
+    ),
+    "isolation of one host only": (
+        on("ap1", sroamd_isolate=True),
+        ["the fleet: sroamd_isolate differs between hosts (True on ap1, False on ap2); it has to be the same on all"],
+    ),
     "number out of range": (
         everywhere(sroamd_dhcp_lease_time=5),
         ["ap1, ap2, ap3 and 1 more: sroamd_dhcp_lease_time is 5; write 60 to 86400"],

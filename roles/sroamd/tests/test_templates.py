@@ -173,6 +173,14 @@ def test_what_babel_does_not_carry_it_does_not_see_and_it_is_looked_up_while_the
     assert "rule del" not in render("sroamd.service.j2", **without)
 
 
+@pytest.mark.parametrize("off", [False, "false"])
+def test_source_guard_can_be_switched_off(render: Render, off: object) -> None:
+    guard = config_file.parse(render("sroamd.toml.j2"), "sroamd.toml").guard
+    assert (guard.enabled, guard.isolate) == (True, False)
+    assert not config_file.parse(render("sroamd.toml.j2", sroamd_source_guard=off), "sroamd.toml").guard.enabled
+    assert config_file.parse(render("sroamd.toml.j2", sroamd_isolate="true"), "sroamd.toml").guard.isolate
+
+
 def test_a_server_has_no_interfaces(render: Render) -> None:
     config = config_file.parse(render("sroamd.toml.j2", sroamd_interfaces=[]), "sroamd.toml")
     assert config.interfaces == ()

@@ -27,6 +27,7 @@ class Job(IntEnum):
     DEMOTED = auto()  # key of a lease
     REINSTALL = auto()  # key of a lease
     ADOPTED = auto()  # None
+    PERMITS_ADOPTED = auto()  # None
     DIRECT = auto()  # None
     DECISIONS = auto()  # None
     NEXT_HOP = auto()  # node

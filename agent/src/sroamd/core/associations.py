@@ -104,6 +104,7 @@ class Associations:
             turn.note(Level.ERROR, f"station {station} refused: {constants.STATIONS_MAX} stations are here already")
             return False
         present[station] = interface
+        turn.moved.add(station)
         self._acknowledged.discard(station)
         self.pings.end(station)
         return True
@@ -238,6 +239,7 @@ class Associations:
 
     def _absent(self, turn: Turn, station: Mac) -> None:
         self._state.present.pop(station, None)
+        turn.moved.add(station)
         self._waiting.discard(station)
         self._acknowledged.discard(station)
         self._quarrels.forgive(station)  # that it has left is news, as its arrival is

@@ -10,7 +10,7 @@ from sroamd.addresses import Mac, NodeId
 from sroamd.core.check_result import CheckProgress, CheckResult
 from sroamd.core.events import PeerId
 from sroamd.core.route_check_result import RouteCheckResult
-from sroamd.core.values import NextHop, Prefix, Route, StoredDatum
+from sroamd.core.values import NextHop, Permit, Prefix, Route, StoredDatum
 from sroamd.wire.census import Answer, Question
 from sroamd.wire.dhcpv4 import DhcpMessage
 from sroamd.wire.dhcpv6 import Dhcp6Message
@@ -76,6 +76,18 @@ class RemoveStrayNextHop:
     """Delete a nexthop object of our protocol that leads to no node, and all routes that take it."""
 
     number: int
+
+
+@dataclass(frozen=True, slots=True)
+class AddPermit:
+    """The source guard lets this pass from now on."""
+
+    permit: Permit
+
+
+@dataclass(frozen=True, slots=True)
+class RemovePermit:
+    permit: Permit
 
 
 # -- peers
@@ -296,6 +308,8 @@ Effect = (
     | FindRoute
     | ReadKernel
     | RemoveStrayNextHop
+    | AddPermit
+    | RemovePermit
     | SendUpdates
     | SendSummaries
     | SendHello

@@ -10,7 +10,7 @@ from itertools import groupby
 
 from sroamd.addresses import Mac, NodeId
 from sroamd.config import Config
-from sroamd.core.values import KernelNextHop, NextHop, Prefix, Route, StoredDatum
+from sroamd.core.values import KernelNextHop, NextHop, Permit, Prefix, Route, StoredDatum
 from sroamd.wire.census import Answer, Question
 from sroamd.wire.dhcpv4 import DhcpMessage
 from sroamd.wire.dhcpv6 import Dhcp6Message
@@ -195,6 +195,14 @@ class KernelRead:
 
 
 @dataclass(frozen=True, slots=True)
+class GuardListed:
+    """What the source guard lets pass, once its rules are loaded. `problem`: why they are not, or not all of them."""
+
+    permits: frozenset[Permit]
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class NextHopChanged:
     """The kernel's way to another node's router address. None: no route to it."""
 
@@ -303,6 +311,7 @@ FromHost = (
     | KernelRouteLost
     | ForeignRouteFound
     | KernelRead
+    | GuardListed
     | NextHopChanged
     | NextHopObjectsLost
     | LinkLocalsListed

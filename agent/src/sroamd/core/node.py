@@ -23,6 +23,7 @@ from sroamd.core.decisions import Decisions
 from sroamd.core.dhcp6_responder import Dhcp6Responder
 from sroamd.core.dhcp_server import DhcpServer
 from sroamd.core.effects import Effect, Level, Stop
+from sroamd.core.guard import Guard
 from sroamd.core.hostnames import Hostnames
 from sroamd.core.leases import Leases
 from sroamd.core.losses import Losses
@@ -51,6 +52,7 @@ class Node:
         self.peering = Peering(self.state)
         self.census = Census(self.state, self.peering, self.nodes)
         self.routes = Routes(self.state, self.nodes)
+        self.guard = Guard(self.state)
         self.route_checks = RouteChecks(self.state, self.routes)
         self.announcements = Announcements(self.state)
         self.tickets = Tickets()
@@ -87,6 +89,9 @@ class Node:
             self._changed(turn, turn.unreacted.pop())
         self.nodes.watch(turn)
         self.leases.follow(turn.touched, turn.now)
+        self.guard.reconcile(
+            turn, all_listed=self.associations.all_listed
+        )  # before the routes, which take what is touched
         self.routes.reconcile(turn, all_listed=self.associations.all_listed)
         self.peering.flush(turn)
         self.census.checks.settle()
@@ -156,6 +161,8 @@ class Node:
                 self.routes.lost(turn, route)
             case events.ForeignRouteFound(prefix):
                 self.probes.route_found(turn, prefix)
+            case events.GuardListed(permits, problem):
+                self.guard.listed(turn, permits, problem)
             case events.NextHopChanged(address, next_hop):
                 self.nodes.next_hop_changed(address, next_hop)
             case events.NextHopObjectsLost(lost):
@@ -184,6 +191,7 @@ class Node:
                 self.dhcp6_responder.config_changed()
                 self.router_advertiser.config_changed(turn)
                 self.routes.config_changed(turn)
+                self.guard.config_changed(turn)
                 self.own_record.publish(turn)
             case events.StopRequested():
                 if self.state.config.node.flush_on_exit:
@@ -264,6 +272,8 @@ class Node:
                 self.decisions.report_due(turn)
             case None if entry.job is Job.DIRECT:
                 self.routes.direct.slice_due(turn)
+            case None if entry.job is Job.PERMITS_ADOPTED:
+                self.guard.adoption_over(turn)
             case None:
                 self.routes.adoption_over(turn)
 

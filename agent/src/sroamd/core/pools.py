@@ -16,7 +16,7 @@ from ipaddress import IPv4Network, IPv6Network
 from sroamd.addresses import Mac
 from sroamd.config import AddressRange, NetworkConfig
 from sroamd.spans import Spans
-from sroamd.wire.datum import IPV4_LEASE, IPV6_LEASE
+from sroamd.wire.datum import IPV4_LEASE, IPV6_LEASE, ipv4_lease_key
 
 STATION_PREFIX_LENGTH = 64
 
@@ -85,3 +85,19 @@ def pools_of(network: NetworkConfig) -> dict[int, tuple[Pool, ...]]:
 def _power_of_two(number: int) -> int:
     """The smallest that is not less."""
     return 1 << max(0, number - 1).bit_length()
+
+
+class StationPlaces:
+    """The lease keys of what stations can have: within our prefixes, and neither network, broadcast nor gateway.
+
+    No peer may make us announce the gateway, route other people's addresses, or let a station use them, by a lease
+    that it invents.
+    """
+
+    def __init__(self, network: NetworkConfig) -> None:
+        self.pools = pools_of(network)
+        never = network.ipv4_prefix.network_address, network.ipv4_prefix.broadcast_address, network.ipv4_gateway
+        self._never = frozenset(map(ipv4_lease_key, never))
+
+    def __contains__(self, key: bytes) -> bool:
+        return key not in self._never and any(pool.place(key) is not None for pool in self.pools[key[0]])

@@ -22,7 +22,7 @@ from sroamd.core.backoff import Backoffs
 from sroamd.core.direct import DirectRoutes, version_of
 from sroamd.core.effects import InstallRoute, Level, RemoveRoute
 from sroamd.core.nodes import Nodes
-from sroamd.core.pools import pools_of
+from sroamd.core.pools import StationPlaces
 from sroamd.core.turn import State, Turn
 from sroamd.core.values import NextHop, Prefix, Route, RouteKind, Towards
 from sroamd.wire.datum import association_key, ipv4_lease_key, ipv6_lease_key, lease_prefix
@@ -45,10 +45,7 @@ class Routes:
             longest=constants.REINSTALL_WAIT_MAX,
             quiet=constants.REINSTALL_QUIET,
         )
-        network = state.config.network
-        self._pools = pools_of(network)
-        never = network.ipv4_prefix.network_address, network.ipv4_prefix.broadcast_address, network.ipv4_gateway
-        self._never = frozenset(map(ipv4_lease_key, never))
+        self._places = StationPlaces(state.config.network)
 
     # -- what there is
 
@@ -154,8 +151,8 @@ class Routes:
 
     def config_changed(self, turn: Turn) -> None:
         """Perhaps stations get their prefixes elsewhere now, and keep routes to those that they had, or lose them."""
-        before, self._pools = self._pools, pools_of(self._state.config.network)
-        if before != self._pools:
+        before, self._places = self._places, StationPlaces(self._state.config.network)
+        if before.pools != self._places.pools:
             turn.touched.update(self.near)
             for station in self._state.present:
                 turn.touch(station)
@@ -222,7 +219,7 @@ class Routes:
         station = Mac(lease.value)
         claim = self._state.database.live(association_key(station), now)
         owner = claim.value if claim is not None and claim.value else None
-        in_force = lease.expires_at > now and key not in self._state.offers and self._is_ours(key)
+        in_force = lease.expires_at > now and key not in self._state.offers and key in self._places
         if owner != self._state.node_id:
             return None, owner, in_force
         interface = self._state.present.get(station)
@@ -276,10 +273,6 @@ class Routes:
         if station in self._state.present:
             return bool(owner)
         return all_listed or owner not in (b"", self._state.node_id)
-
-    def _is_ours(self, key: bytes) -> bool:
-        """No peer may make us announce the gateway, or route other people's addresses, by a lease that it invents."""
-        return key not in self._never and any(pool.place(key) is not None for pool in self._pools[key[0]])
 
     def _forget(self, key: bytes) -> Route | Towards | None:
         """It is not in the kernel any more. Returns what was."""

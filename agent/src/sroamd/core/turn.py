@@ -37,8 +37,8 @@ class State:
 
 class Turn:
     __slots__ = (
-        "_state", "broken", "changed", "made", "notes", "now", "owed", "said", "ticket", "to_store", "told", "touched",
-        "unreacted",
+        "_state", "broken", "changed", "made", "moved", "notes", "now", "owed", "said", "ticket", "to_store", "told",
+        "touched", "unreacted",
     )  # fmt: skip
 
     def __init__(self, state: State, now: float) -> None:
@@ -46,6 +46,7 @@ class Turn:
         self.changed: dict[bytes, PeerId | None] = {}  # keys to flood, and the peer that has it already
         self.owed: list[tuple[PeerId, bytes]] = []  # a peer sent something older than what we hold
         self.touched: set[bytes] = set()  # keys of leases whose routes must be derived again
+        self.moved: set[Mac] = set()  # stations that have come to this node, or gone
         self.unreacted: list[bytes] = []  # changed keys that the parts have not seen yet
         self.made: list[Effect] = []
         self.told: list[Effect] = []

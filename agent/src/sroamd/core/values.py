@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
-from sroamd.addresses import NodeId
+from sroamd.addresses import Mac, NodeId
 from sroamd.constants import ROUTE_PROTOCOL_DEMOTED, ROUTE_PROTOCOL_DIRECT, ROUTE_PROTOCOL_HERE
 
 Prefix = IPv4Network | IPv6Network
@@ -58,6 +58,15 @@ class KernelNextHop:
     node: NodeId | None
     version: int
     next_hop: NextHop | None
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """The station may send on the interface: at all (`prefix` None), or from its address (a /32) or its /64."""
+
+    interface: str
+    station: Mac
+    prefix: Prefix | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Protocol
 
 from sroamd import config_file
-from sroamd.addresses import NodeId
+from sroamd.addresses import Mac, NodeId
 from sroamd.config import Config, IpAddress, IpNetwork
 from sroamd.core import status
 from sroamd.core.events import ConfigReloaded, LeasesLoaded, StopRequested
@@ -33,6 +33,7 @@ from sroamd.io.babel import BabelPrompter
 from sroamd.io.check_desk import CheckDesk
 from sroamd.io.control import ControlServer
 from sroamd.io.executor import Executor, Observer, Process
+from sroamd.io.guard import SourceGuard
 from sroamd.io.hostapd import HostapdMonitor
 from sroamd.io.kernel_reader import KernelReader
 from sroamd.io.notify import Notifier
@@ -80,6 +81,7 @@ class Service:
         self._babel = BabelPrompter(() if observe else config.babel.interfaces, *_router_addresses(config))
         self._routes = None if observe else RouteSocket(self._watch.index_of, where)
         self._rules = None if observe else RouteRules(self._runtime.now, self._runtime.later)
+        self._guard = None if observe else SourceGuard(config)
         self._reader = KernelReader(self._watch.meaning, emit)
         self._checks = CheckDesk(emit)
         slow = {
@@ -115,11 +117,12 @@ class Service:
 
     def _make_executor(self) -> Executor | Observer:
         process = Process(later=self._runtime.later, stop=self._runtime.end)
-        if self._routes is None or self._store is None:
+        if self._routes is None or self._store is None or self._guard is None:
             return Observer(watch=self._watch, peers=self._peers, emit=self._runtime.emit, process=process)
         return Executor(
             routes=self._routes,
             watch=self._watch,
+            guard=self._guard,
             reader=self._reader,
             peers=self._peers,
             frames=self._packets,
@@ -143,6 +146,8 @@ class Service:
             self._routes.take_over()
             self._watch.on_link(self._packets.refresh)
         self._watch.start(emit)
+        if self._guard is not None:
+            self._guard.start(emit)
         if self._control is not None:
             await self._control.start()
         self._babel.start()
@@ -167,6 +172,8 @@ class Service:
         self._packets.close()
         self._reader.close()
         self._watch.close()
+        if self._guard is not None:
+            self._guard.close(remove=self._config.node.flush_on_exit)
         for part in (self._routes, self._rules):
             if part is not None:
                 part.close()
@@ -207,6 +214,8 @@ class Service:
         names = [interface.name for interface in self._config.interfaces]
         prefixes, gateways = _stations_side(self._config)
         self._peers.reconfigure(flood, names, client_prefixes=prefixes, gateways=gateways)
+        if self._guard is not None:
+            self._guard.reconfigure(self._config)
         self._runtime.emit(ConfigReloaded(self._config))
 
     def _dump(self) -> None:
@@ -224,6 +233,11 @@ class Service:
         answer = status.report(self._runtime.node, topic, argument, self._runtime.now())
         if topic == "status" and isinstance(answer, dict):
             answer["counters"] = dict(sorted(self._counters().items()))
+        if topic in ("stations", "where") and self._guard is not None:
+            dropped = self._guard.dropped()
+            for row in answer if isinstance(answer, list) else [answer]:
+                if isinstance(row, dict):
+                    row["dropped"] = dropped[Mac.parse(str(row["station"]))]
         return answer
 
     def _counters(self) -> Counter[str]:
@@ -232,6 +246,7 @@ class Service:
         perhaps: list[Counted | None] = [
             self._babel,
             self._executor,
+            self._guard,
             self._routes,
             self._rules,
             self._store,
@@ -241,6 +256,8 @@ class Service:
         for part in [*always, *perhaps, *self._access_points.values()]:
             if part is not None:
                 total.update(part.counters)
+        if self._guard is not None:
+            total.update(self._guard.reasons())
         return total
 
     def _status_line(self) -> str:

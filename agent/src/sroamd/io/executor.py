@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
-from typing import Protocol, assert_never
+from itertools import groupby
+from typing import Any, Protocol, assert_never, get_args
 
 from sroamd.addresses import Mac, NodeId
 from sroamd.core import effects
@@ -21,6 +22,7 @@ from sroamd.core.events import Event, LeasesStored, PeerWritable
 from sroamd.core.values import Prefix, StoredDatum, Towards, Via
 from sroamd.io.check_desk import News
 from sroamd.io.frames import FrameEffect
+from sroamd.io.guard import GuardChange
 from sroamd.io.peer_transport import PeerEffect
 from sroamd.io.route_socket import Change, Failure
 from sroamd.printable import printable
@@ -54,6 +56,10 @@ class RouteWatch(Protocol):
     def report_lost_objects(self, lost: frozenset[tuple[NodeId, int]]) -> None: ...
 
     def find(self, prefix: Prefix) -> None: ...
+
+
+class Guard(Protocol):
+    def apply(self, changes: Sequence[GuardChange]) -> None: ...
 
 
 class KernelReader(Protocol):
@@ -106,6 +112,7 @@ class Executor:
         *,
         routes: RouteTable,
         watch: RouteWatch,
+        guard: Guard,
         reader: KernelReader,
         peers: Peers,
         frames: Frames,
@@ -116,6 +123,7 @@ class Executor:
     ) -> None:
         self._routes = routes
         self._watch = watch
+        self._guard = guard
         self._reader = reader
         self._peers = peers
         self._frames = frames
@@ -123,23 +131,23 @@ class Executor:
         self._store = store
         self._checks = checks
         self._process = process
+        # What is done in one go if it stands in a row.
+        self._together: dict[type, Callable[[list[Any]], None]] = {
+            **dict.fromkeys(get_args(Change), self._change_routes),
+            **dict.fromkeys(get_args(GuardChange), guard.apply),
+        }
         self._retry_delay = ROUTE_RETRY_MIN
         self._retry_armed = False
         self.counters: Counter[str] = Counter()
 
     def apply(self, wanted: Iterable[Effect]) -> None:
-        """Do them in order; route changes that stand in a row go to the kernel in one write."""
-        changes: list[Change] = []
-        for effect in wanted:
-            if isinstance(effect, Change):
-                changes.append(effect)
-                continue
-            if changes:
-                self._change_routes(changes)
-                changes = []
-            self._apply(effect)
-        if changes:
-            self._change_routes(changes)
+        """Do them in order; changes of routes that stand in a row go to the kernel in one write, as do permits."""
+        for apply, run in groupby(wanted, key=lambda effect: self._together.get(type(effect))):
+            if apply is not None:
+                apply(list(run))
+            else:
+                for effect in run:
+                    self._apply(effect)
 
     def _apply(self, effect: Effect) -> None:
         match effect:
@@ -195,6 +203,8 @@ class Executor:
                 | effects.RemoveStrayNextHop()
             ):
                 self._change_routes([effect])
+            case effects.AddPermit() | effects.RemovePermit():
+                self._guard.apply([effect])
             case _:
                 assert_never(effect)
 
@@ -275,6 +285,10 @@ def describe(effect: Effect) -> str:
             return f"no nexthop of IPv{version} towards {node}"
         case effects.RemoveStrayNextHop(number):
             return f"no nexthop {number}"
+        case effects.AddPermit(permit):
+            return f"permit {permit.station} on {permit.interface} {permit.prefix or ''}".rstrip()
+        case effects.RemovePermit(permit):
+            return f"no permit {permit.station} on {permit.interface} {permit.prefix or ''}".rstrip()
         case _:
             return printable(repr(effect))
 

@@ -18,6 +18,8 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from sroamd.addresses import Mac
 from sroamd.constants import ROUTE_PROTOCOL_DEMOTED, ROUTE_PROTOCOL_DIRECT, ROUTE_PROTOCOL_HERE
 
+NETLINK_NETFILTER = 12
+
 NLMSG_ERROR = 2
 NLMSG_DONE = 3
 NLM_F_REQUEST = 0x001
@@ -49,6 +51,8 @@ RTNLGRP = {
     "ipv6_rule": 19,
     "nexthop": 32,
 }
+NFNLGRP = {"nftables": 7}
+GROUPS = {socket.NETLINK_ROUTE: RTNLGRP, NETLINK_NETFILTER: NFNLGRP}
 
 RTA_DST = 1
 RTA_OIF = 4
@@ -140,9 +144,11 @@ class NetlinkError(OSError):
     """The kernel refused a request. `errno` is its reason; the text names the request."""
 
 
-def open_socket(receive_buffer: int, groups: tuple[str, ...] = ()) -> socket.socket:
-    """A bound NETLINK_ROUTE socket. Its buffer is forced beyond rmem_max where we may. Raises OSError."""
-    sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
+def open_socket(
+    receive_buffer: int, groups: tuple[str, ...] = (), *, protocol: int = socket.NETLINK_ROUTE
+) -> socket.socket:
+    """A bound netlink socket. Its buffer is forced beyond rmem_max where we may. Raises OSError."""
+    sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol)
     try:
         try:
             sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, receive_buffer)
@@ -151,7 +157,7 @@ def open_socket(receive_buffer: int, groups: tuple[str, ...] = ()) -> socket.soc
         # The kernel's own words for an error, and dumps that honour the filter of their request.
         sock.setsockopt(SOL_NETLINK, NETLINK_EXT_ACK, 1)
         sock.setsockopt(SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1)
-        sock.bind((0, sum(1 << (RTNLGRP[group] - 1) for group in groups)))
+        sock.bind((0, sum(1 << (GROUPS[protocol][group] - 1) for group in groups)))
     except OSError:
         sock.close()
         raise

@@ -195,9 +195,11 @@ class Checks:
     # -- a route of kind *here* is somebody's
 
     def route_here(self, machine: Machine, prefix: Prefix) -> None:
-        """A node without a radio has no stations."""
+        """A node without a radio has no stations. Who is reached somewhere may also send there."""
         if machine.hostapd is None:
             self.violated("routes", f"{machine.name} has no radio and routes {prefix} as if it had")
+        elif not machine.runs_c and all(permit.prefix != prefix for permit in machine.kernel.permits):
+            self.violated("guard", f"{machine.name} routes {prefix} and lets nobody send from it")
 
 
 def resource_of(key: bytes) -> Resource:

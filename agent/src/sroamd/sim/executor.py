@@ -59,6 +59,10 @@ def apply(machine: Machine, effect: does.Effect) -> None:
             machine.disk.put(data, ticket, machine.moment())
         case does.ForgetLeases(keys):
             machine.disk.forget(keys)
+        case does.AddPermit(permit):
+            machine.kernel.permits.add(permit)
+        case does.RemovePermit(permit):
+            machine.kernel.permits.remove(permit)
         case does.Stop():
             machine.world.time.after(0.0, machine.stop)
         case _:

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv6Address
 
 from sroamd.addresses import NodeId
 from sroamd.core.events import Event, KernelRouteLost, KernelRoutesListed, NextHopChanged, NextHopObjectsLost
-from sroamd.core.values import KernelNextHop, NextHop, Prefix, Route, RouteKind, Towards
+from sroamd.core.values import KernelNextHop, NextHop, Permit, Prefix, Route, RouteKind, Towards
 from sroamd.sim.clock import VirtualTime
 
 Address = IPv4Address | IPv6Address
@@ -26,6 +26,7 @@ class VirtualKernel:
         self.routes: dict[Prefix, Route] = {}
         self.next_hops: dict[Address, NextHop] = {}
         self.objects: dict[tuple[NodeId, int], NextHop] = {}  # nexthop objects, by node and IP version
+        self.permits: set[Permit] = set()  # of the source guard
         self._no_carrier: set[str] = set()  # interfaces
         self.tell: Callable[[Event], None] = lambda event: None
 
@@ -105,6 +106,7 @@ class VirtualKernel:
             self.remove(prefix)
         self.next_hops.clear()
         self.objects.clear()
+        self.permits.clear()
         self.forget_watcher()
 
     def forget_watcher(self) -> None:

@@ -14,6 +14,7 @@ from sroamd.addresses import Mac, NodeId
 from sroamd.config import Config
 from sroamd.core.events import (
     Event,
+    GuardListed,
     InterfaceChanged,
     KernelRoutesListed,
     LeasesLoaded,
@@ -129,6 +130,7 @@ class Machine:
         self.deliver(LinkLocalsListed(self.world.backbone.link_locals(self.index)))
         self.kernel.flush_direct()
         self.deliver(KernelRoutesListed(self.kernel.listed()))
+        self.deliver(GuardListed(frozenset(self.kernel.permits)))
         if self.hostapd is not None:
             self.hostapd.attach(self.deliver)
         self.world.network.start(self)

@@ -1,0 +1,295 @@
+"""The source guard: its rules loaded by nft(8), its permits over netlink, and both restored when somebody flushes them.
+
+nft runs at the start and after a loss, never for a change of permits. Whatever it loads comes with all the permits that
+the core has given, in one transaction: known stations never find rules without their addresses. At a start without a
+table the rules wait a moment for hostapd's list, so that stations that are here already are not cut off. The tables
+stay when the process ends.
+
+What fails is said to the core (`GuardListed.problem`), and tried again later; stations are served meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import os
+import shutil
+import socket
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from sroamd.addresses import Mac
+from sroamd.config import Config
+from sroamd.core.effects import AddPermit, RemovePermit
+from sroamd.core.events import Event, GuardListed
+from sroamd.core.values import Permit
+from sroamd.io import bpf, netlink, nfnetlink
+from sroamd.io.guard_rules import TABLE, Guarded, What, rules
+from sroamd.io.guard_table import GuardTable
+from sroamd.io.nfnetlink import ARP, INET
+
+log = logging.getLogger(__name__)
+
+GuardChange = AddPermit | RemovePermit
+
+FAMILIES = (INET, ARP)
+EVENT_BUFFER = 1 << 20
+FIRST_LOAD = 0.5  # s after the start, where there is no table yet: hostapd has listed its stations by then
+NFT_TIMEOUT = 10.0
+# A load after a loss is at once; when somebody flushes it again and again, or nft or the kernel cannot do it, after 1,
+# 2, 4 .. 60 s.
+WAIT_MIN, WAIT_MAX = 1.0, 60.0
+_UNGUARDED = {INET: "IP packets of stations are not checked", ARP: "ARP of stations is not checked"}
+
+
+class SourceGuard:
+    """Silent until `start`. Where there are no interfaces of stations it does nothing."""
+
+    def __init__(self, config: Config) -> None:
+        self._guarded, self._enabled = _guarded(config)
+        self._emit: Callable[[Event], None] = lambda event: None
+        self._permits: set[Permit] = set()  # all that the core has given
+        self._in_force: list[int] = []  # the families whose rules the kernel has
+        self._problem: str | None = None
+        self._keeper: asyncio.Task[None] | None = None
+        self._doubted = asyncio.Event()
+        self.counters: Counter[str] = Counter()
+        self._open_sockets: tuple[GuardTable, socket.socket] | None = None
+
+    def start(self, emit: Callable[[Event], None]) -> None:
+        """Load the rules and say what is permitted, from now on also after every loss. Needs a running loop."""
+        self._emit = emit
+        if not self._guarded.interfaces:
+            return
+        try:
+            self._open_sockets = _open()
+        except OSError as error:
+            self._problem = f"netfilter cannot be reached: {error.strerror}"
+            log.error("source guard: %s", self._problem)
+            emit(GuardListed(frozenset(), self._problem if self._enabled else None))
+            return
+        if self._enabled:
+            self._keeper = asyncio.get_running_loop().create_task(self._keep(0.0 if self._is_there() else FIRST_LOAD))
+        else:
+            self._delete()
+
+    @property
+    def _table(self) -> GuardTable:
+        assert self._open_sockets is not None
+        return self._open_sockets[0]
+
+    @property
+    def _events(self) -> socket.socket:
+        assert self._open_sockets is not None
+        return self._open_sockets[1]
+
+    def reconfigure(self, config: Config) -> None:
+        """Whether there is a guard, and whether it isolates, may be otherwise now."""
+        before = self._guarded, self._enabled
+        self._guarded, self._enabled = _guarded(config)
+        if before == (self._guarded, self._enabled) or self._open_sockets is None:
+            return
+        self._stop_keeper()
+        if self._enabled:
+            self._keeper = asyncio.get_running_loop().create_task(self._keep(0.0))
+        else:
+            self._delete()
+            self._report(None)
+
+    def close(self, *, remove: bool) -> None:
+        """`remove`: the tables go too."""
+        if self._open_sockets is None:
+            return
+        self._stop_keeper()
+        if remove:
+            self._delete()
+        self._events.close()
+        self._table.close()
+
+    def dropped(self) -> Counter[Mac]:
+        """Packets of each station that did not pass."""
+        if not self._in_force:
+            return Counter()
+        with contextlib.suppress(OSError):
+            return self._table.dropped(self._in_force)
+        return Counter()
+
+    def reasons(self) -> Counter[str]:
+        """Packets that did not pass, by reason, as counters."""
+        if not self._in_force:
+            return Counter()
+        with contextlib.suppress(OSError):
+            return Counter({f"guard.{name}": n for name, n in self._table.reasons(self._in_force).items() if n})
+        return Counter()
+
+    # -- permits
+
+    def apply(self, changes: Sequence[GuardChange]) -> None:
+        """In as few transactions as possible, what is added first."""
+        added = [change.permit for change in changes if isinstance(change, AddPermit)]
+        removed = [change.permit for change in changes if isinstance(change, RemovePermit)]
+        self._permits.difference_update(removed)
+        self._permits.update(added)
+        if not self._in_force:
+            return
+        try:
+            self._table.add(self._in_force, added)
+            self._table.remove(self._in_force, removed)
+        except OSError as error:
+            self.counters["guard.refused"] += 1
+            log.warning("source guard: permits were refused: %s", error.strerror)
+            self._doubted.set()
+
+    # -- keeping the rules
+
+    async def _keep(self, first_wait: float) -> None:
+        """Load them, and again whenever they are in doubt or could not be loaded."""
+        loop, wait, following = asyncio.get_running_loop(), first_wait, 0.0
+        what = What.KEEP  # of a former process; whatever we have put there ourselves, we know
+        while True:
+            await asyncio.sleep(wait)
+            problem = await self._load(what)
+            self._report(problem)
+            what, loaded_at = What.RESTORE, loop.time()
+            if problem is None:
+                loop.add_reader(self._events.fileno(), self._readable)
+                await self._doubted.wait()
+                loop.remove_reader(self._events.fileno())
+                log.warning("source guard: somebody has changed table %s; loading it again", TABLE)
+                if loop.time() - loaded_at >= WAIT_MAX:
+                    following = 0.0
+            wait = following if problem is None else max(following, WAIT_MIN)
+            following = min(max(2 * wait, WAIT_MIN), WAIT_MAX)
+
+    async def _load(self, what: What) -> str | None:
+        """All tables. Returns what is wrong with them."""
+        self._doubted.clear()
+        in_force, problems = [], []
+        for family in FAMILIES:
+            problem = await self._load_family(family, what)
+            if problem is None:
+                in_force.append(family)
+            else:
+                problems.append(f"{_UNGUARDED[family]}: {problem}")
+        self._drain()
+        self._in_force = in_force
+        self.counters["guard.loads"] += 1
+        return "; ".join(problems) or None
+
+    async def _load_family(self, family: int, what: What) -> str | None:
+        problem = await run_nft(rules(family, self._guarded, self._permits, what))
+        if problem is None:
+            return None
+        if await run_nft(rules(family, self._guarded, self._permits, What.REPLACE)) is None:
+            log.info("source guard: replaced table %s of another version", TABLE)
+            return None
+        return problem
+
+    def _report(self, problem: str | None) -> None:
+        """To the core: what the kernel has now."""
+        permits: set[Permit] = set()
+        try:
+            permits = self._table.permits(self._in_force)
+        except OSError as error:
+            problem = problem or f"table {TABLE} cannot be read: {error.strerror}"
+            self._doubted.set()
+        self._permits |= permits
+        if problem != self._problem and problem is not None:
+            log.error("source guard: %s", problem)
+        elif problem is None and self._enabled:
+            log.info("source guard is in force on %s", ", ".join(self._guarded.interfaces))
+        self._problem = problem
+        self._emit(GuardListed(frozenset(permits), problem))
+
+    def _readable(self) -> None:
+        """Events of others' changes: our own do not get here, and nobody listens while nft works for us."""
+        try:
+            data = self._events.recv(netlink.MESSAGE_MAX)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            if error.errno != errno.ENOBUFS:
+                raise
+            self.counters["guard.overflows"] += 1
+            self._doubted.set()
+            return
+        if any(nfnetlink.table_of(message) == TABLE for message in netlink.messages(data)):
+            self.counters["guard.touched"] += 1
+            self._doubted.set()
+
+    def _drain(self) -> None:
+        """What nft has just caused is no news. Were it flushed in this moment, the next look would not find it."""
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                try:
+                    self._events.recv(netlink.MESSAGE_MAX)
+                except OSError as error:
+                    if error.errno != errno.ENOBUFS:
+                        raise
+
+    # -- the tables
+
+    def _is_there(self) -> bool:
+        """Whether an earlier process has left a table with permits."""
+        try:
+            return bool(self._table.permits([INET]))
+        except OSError:
+            return False
+
+    def _delete(self) -> None:
+        self._in_force = []
+        for family in FAMILIES:
+            try:
+                self._table.delete(family)
+            except OSError as error:
+                log.debug("table %s: %s", TABLE, error.strerror)
+
+    def _stop_keeper(self) -> None:
+        if self._keeper is not None:
+            self._keeper.cancel()
+            self._keeper = None
+            asyncio.get_running_loop().remove_reader(self._events.fileno())
+
+
+def _open() -> tuple[GuardTable, socket.socket]:
+    """The table, and a socket that hears of changes that are not the table's own. Raises OSError."""
+    table = GuardTable()
+    try:
+        events = netlink.open_socket(EVENT_BUFFER, ("nftables",), protocol=netlink.NETLINK_NETFILTER)
+    except OSError:
+        table.close()
+        raise
+    events.setblocking(False)
+    bpf.attach(events, bpf.not_caused_by(table.port))
+    return table, events
+
+
+def _guarded(config: Config) -> tuple[Guarded, bool]:
+    """What is guarded, and whether it is at all."""
+    names = tuple(interface.name for interface in config.interfaces)
+    return Guarded(names, config.network, config.guard.isolate), config.guard.enabled and bool(names)
+
+
+async def run_nft(text: str) -> str | None:
+    """One transaction. Returns why it has failed."""
+    program = shutil.which("nft", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+    if program is None:
+        return "there is no nft; install the package nftables"
+    pipe = asyncio.subprocess.PIPE
+    try:
+        process = await asyncio.create_subprocess_exec(program, "-f", "-", stdin=pipe, stdout=pipe, stderr=pipe)
+    except OSError as error:
+        return f"nft cannot be started: {error.strerror}"
+    try:
+        _, said = await asyncio.wait_for(process.communicate(text.encode()), NFT_TIMEOUT)
+    except TimeoutError:
+        return f"nft has not answered for {NFT_TIMEOUT:.0f} s"
+    finally:
+        if process.returncode is None:
+            process.kill()
+    if process.returncode == 0:
+        return None
+    first = said.decode(errors="replace").partition("\n")[0]
+    return first.partition("Error: ")[2] or first or f"nft has ended with {process.returncode}"
