@@ -651,6 +651,14 @@ BUGS = (
         ("core/test_router_configured.py",),
     ),
     Bug(
+        "advertises-to-who-has-left",
+        "an access point goes on to talk to a station that another one has, as long as it looks for it",
+        "core/router_advertiser.py",
+        "if self._is_claimed_elsewhere(station, turn.now):",
+        "if False:",
+        ("core/test_router_configured.py",),
+    ),
+    Bug(
         "former-prefix-is-not-routed",
         "what stations have open breaks at the moment when the prefix changes",
         "core/pools.py",
