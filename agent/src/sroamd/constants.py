@@ -250,5 +250,6 @@ STATION_FRAMES_BURST = 64
 STATION_FRAMES_RATE = 32.0  # 1/s
 MUTE_TIME = 1.0
 MUTED_MAX = 48  # stations of an interface at one time; each costs every frame two instructions in the kernel
+FRAMES_OF_STATION_WAITING_MAX = 32  # or a few stations would fill what is for all
 FRAMES_WAITING_MAX = 2_048  # of an interface: a whole hall that returns after a power cut
 EVENT_QUEUE_MAX = 10_000

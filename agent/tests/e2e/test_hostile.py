@@ -36,7 +36,7 @@ from tests.e2e.fleet import APS, INSIDER, SETTLED_WITHIN, Fleet, assert_reaches,
 AP = "ap1"
 PORT = 4444
 TIMES = 3  # each frame is sent
-GARBAGE = 25  # of each kind; a station that sends much more is muted (c01)
+GARBAGE = 15  # of each kind; a station that sends much more is muted (c01)
 CONNECT_S = 2.0
 
 

@@ -17,7 +17,7 @@ from scapy.layers.l2 import ARP, Dot1Q, Ether
 from scapy.packet import Packet
 
 from sroamd.addresses import Mac
-from sroamd.constants import MUTE_TIME, STATION_FRAMES_BURST
+from sroamd.constants import FRAMES_OF_STATION_WAITING_MAX, MUTE_TIME, STATION_FRAMES_BURST
 from sroamd.core.effects import SendGratuitousArp
 from sroamd.core.events import DhcpReceived, ProbeAnswered, RouterSolicited
 from sroamd.io.packet_socket import FRAMES_AT_ONCE, READS_MAX, RECEIVE_BUFFER, PacketSockets
@@ -234,7 +234,7 @@ def test_station_that_floods_is_muted_by_the_kernel_and_heard_again(cable: Cable
             cable.wire.send(loud)
         await until(lambda: cable.sockets.counters["frame.muted"] == 1)
         heard, flooded = of(STATION), cable.sockets.counters["frame.flooded"]
-        assert STATION_FRAMES_BURST <= heard < STATION_FRAMES_BURST * 1.5
+        assert FRAMES_OF_STATION_WAITING_MAX <= heard < STATION_FRAMES_BURST * 1.5
         await asyncio.sleep(MUTE_TIME / 2)
         for _ in range(STATION_FRAMES_BURST):
             cable.wire.send(loud)

@@ -6,7 +6,7 @@ from collections import deque
 from typing import Generic, TypeVar
 
 from sroamd.addresses import Mac
-from sroamd.constants import FRAMES_WAITING_MAX
+from sroamd.constants import FRAMES_OF_STATION_WAITING_MAX, FRAMES_WAITING_MAX
 
 Frame = TypeVar("Frame")
 
@@ -22,12 +22,21 @@ class FrameQueue(Generic[Frame]):
         return self._count
 
     def put(self, source: Mac, frame: Frame) -> bool:
-        """Whether there was room."""
-        if self._count >= FRAMES_WAITING_MAX:
-            return False
+        """False: there was no room, and one is lost. It is not that of a source of which nothing waits, as long as the
+        one whose turn is last has several.
+        """
+        is_lost = (
+            self._count >= FRAMES_WAITING_MAX or len(self._waiting.get(source, ())) >= FRAMES_OF_STATION_WAITING_MAX
+        )
+        if is_lost:
+            last = next(reversed(self._waiting))
+            if source in self._waiting or len(self._waiting[last]) == 1:
+                return False
+            self._waiting[last].pop()
+            self._count -= 1
         self._count += 1
         self._waiting.setdefault(source, deque()).append(frame)
-        return True
+        return not is_lost
 
     def take(self) -> Frame:
         """The next one. IndexError if there is none."""
