@@ -26,7 +26,7 @@ from sroamd.config import Config, IpAddress, IpNetwork
 from sroamd.core import status
 from sroamd.core.events import ConfigReloaded, LeasesLoaded, StopRequested
 from sroamd.core.node import Node
-from sroamd.daemon import logs, reload
+from sroamd.daemon import collector, logs, reload
 from sroamd.daemon.checking import check
 from sroamd.daemon.runtime import Runtime
 from sroamd.io.babel import BabelPrompter
@@ -158,6 +158,7 @@ class Service:
         log.info("node %s, id %s, is ready", printable(node.config.node.name), node.node_id)
         self._notifier.ready(self._status_line())
         self._ping_watchdog()
+        collector.tend(self._runtime.later)
 
     async def _stop(self) -> None:
         """Whatever of it was started. The store comes last: what the others have led to is still written."""
