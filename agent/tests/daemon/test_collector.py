@@ -50,7 +50,7 @@ def grow_older(collections: int = collector.ENOUGH) -> None:
         gc.collect(1)
 
 
-def test_it_looks_at_what_is_new_and_never_again_at_what_has_stayed() -> None:
+def test_it_looks_at_what_is_new_and_not_at_what_has_stayed() -> None:
     loop, kept = Loop(), make(MANY)
     grow_older()
     collector.tend(loop.later)
@@ -75,4 +75,16 @@ def test_cycles_are_freed_before_anything_is_frozen() -> None:
     grow_older()
     del cycle
     collector.tend(Loop().later)
+    assert gone() is None
+
+
+def test_cycles_among_what_has_stayed_are_freed_in_the_end() -> None:
+    loop, cycle = Loop(), Cycle()
+    gone = weakref.ref(cycle)
+    collector.tend(loop.later)
+    del cycle
+    grow_older()
+    loop.calls[-1][1]()
+    assert gone() is not None, "it was frozen"
+    collector.tend(loop.later, collector.EVERYTHING)
     assert gone() is None
