@@ -41,7 +41,7 @@ def _hardly_older(one: Difference) -> bool:
     return (
         one.aspect == "option 51"
         and len(seconds) == 2
-        and 0 < seconds[0] - seconds[1] < constants.LEASE_VERSION_INTERVAL
+        and 0 < seconds[0] - seconds[1] <= constants.LEASE_VERSION_INTERVAL
     )
 
 
