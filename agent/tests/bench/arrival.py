@@ -2,8 +2,10 @@
 
     PYTHONPATH=agent/src:agent python3 agent/tests/bench/arrival.py
 
-"arrival" is one `StationAuthorized` handled whole: claim, routes in the kernel, gratuitous ARP, neighbour and router
-advertisement on the wire. "route" is one route replaced by the route socket alone, "burst" one of sixty in a call.
+"arrival" is one `StationAuthorized` handled whole: claim, permits, routes in the kernel, gratuitous ARP, neighbour and
+router advertisement on the wire; "unguarded" the same without the source guard. "permit" is what the guard's tables take
+for a station with both families, beside 2,000 others. "route" is one route replaced by the route socket alone, "burst"
+one of sixty in a call.
 """
 
 from __future__ import annotations
@@ -17,11 +19,15 @@ from statistics import median, quantiles
 from time import perf_counter
 
 from sroamd.addresses import Mac
-from sroamd.config import Config, ControlConfig, InterfaceConfig, NetworkConfig, NodeConfig
+from sroamd.config import Config, ControlConfig, GuardConfig, InterfaceConfig, NetworkConfig, NodeConfig
 from sroamd.core.effects import InstallRoute
 from sroamd.core.events import StationAuthorized, StationLeft, StationsListed
-from sroamd.core.values import NextHop, Route, RouteKind
+from sroamd.core.values import NextHop, Permit, Route, RouteKind
 from sroamd.daemon.service import Service
+from sroamd.io.guard import run_nft
+from sroamd.io.guard_rules import Guarded, What, rules
+from sroamd.io.guard_table import GuardTable
+from sroamd.io.nfnetlink import ARP, INET
 from sroamd.io.route_socket import RouteSocket
 from sroamd.io.rtnetlink import KernelWatch
 from tests.e2e.netns import Namespace, namespace
@@ -30,7 +36,7 @@ ROUNDS = 300
 BURST = 60
 
 
-def config(directory: Path) -> Config:
+def config(directory: Path, *, guard: bool) -> Config:
     return Config(
         NodeConfig("bench", state_dir=str(directory / "state")),
         NetworkConfig(
@@ -41,12 +47,13 @@ def config(directory: Path) -> Config:
         ),
         interfaces=(InterfaceConfig("wlan0", hostapd_socket=str(directory / "none")),),
         control=ControlConfig(str(directory / "control.sock")),
+        guard=GuardConfig(enabled=guard),
     )
 
 
 def show(name: str, samples: list[float]) -> None:
     cuts = quantiles(samples, n=20)
-    print(f"{name:>8}  p50 {median(samples) * 1e6:7.1f}  p95 {cuts[18] * 1e6:7.1f}  best {min(samples) * 1e6:7.1f} us")
+    print(f"{name:>9}  p50 {median(samples) * 1e6:7.1f}  p95 {cuts[18] * 1e6:7.1f}  best {min(samples) * 1e6:7.1f} us")
 
 
 def timed(work: Callable[[], object]) -> float:
@@ -55,12 +62,14 @@ def timed(work: Callable[[], object]) -> float:
     return perf_counter() - start
 
 
-async def arrivals(directory: Path) -> list[float]:
+async def arrivals(directory: Path, *, guard: bool) -> list[float]:
     """Stations that come back: the second time their leases are known, as in a roam."""
-    service = Service(config(directory), directory / "none.toml", observe=False, trace=False)
+    service = Service(config(directory, guard=guard), directory / "none.toml", observe=False, trace=False)
     await service._start()
     emit = service._runtime.emit
     emit(StationsListed("wlan0", frozenset()))
+    while guard and not service._guard.counters["guard.loads"]:
+        await asyncio.sleep(0.05)
     samples: list[float] = []
     for _ in range(2):
         samples.clear()
@@ -90,6 +99,25 @@ def routes(interface: str) -> tuple[list[float], list[float]]:
     return single, burst
 
 
+async def permits(directory: Path) -> list[float]:
+    found = config(directory, guard=True)
+    guarded = Guarded(("wlan0",), found.network, isolate=False)
+    for family in (INET, ARP):
+        problem = await run_nft(rules(family, guarded, (), What.REPLACE))
+        assert problem is None, problem
+    table = GuardTable()
+    table.add((INET, ARP), [permit for number in range(2000) for permit in permits_of(number)])
+    samples = [timed(lambda number=number: table.add((INET, ARP), permits_of(number))) for number in range(2000, 2300)]
+    table.close()
+    return samples
+
+
+def permits_of(number: int) -> tuple[Permit, Permit, Permit]:
+    station = Mac(b"\x02\0\0\0" + number.to_bytes(2, "big"))
+    address, prefix = IPv4Network((0xC6120000 + number, 32)), IPv6Network(((0x20010DB8 << 96) + (number << 64), 64))
+    return Permit("wlan0", station), Permit("wlan0", station, address), Permit("wlan0", station, prefix)
+
+
 def measure(ns: Namespace, directory: Path) -> None:
     ns.ip("link add wlan0 type veth peer name sta0")
     for name in ("wlan0", "sta0"):
@@ -98,7 +126,9 @@ def measure(ns: Namespace, directory: Path) -> None:
         single, burst = routes("wlan0")
         show("route", single)
         show("burst", burst)
-        show("arrival", asyncio.run(arrivals(directory)))
+        show("permit", asyncio.run(permits(directory)))
+        show("arrival", asyncio.run(arrivals(directory, guard=True)))
+        show("unguarded", asyncio.run(arrivals(directory, guard=False)))
 
 
 if __name__ == "__main__":
