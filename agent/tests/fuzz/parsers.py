@@ -13,7 +13,23 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network
 
 from sroamd.addresses import BROADCAST, Mac, NodeId
 from sroamd.io.frames import Receiver, read_frame
-from sroamd.wire import arp, babel, census, datum, dhcpv4, ethernet, flood, hostapd, icmpv6, summary, udp4
+from sroamd.wire import (
+    arp,
+    babel,
+    census,
+    datum,
+    dhcpv4,
+    dhcpv6,
+    domains,
+    ethernet,
+    flood,
+    fqdn,
+    hostapd,
+    icmpv6,
+    summary,
+    udp4,
+    udp6,
+)
 from sroamd.wire import ndisc_options as option
 from sroamd.wire.checksum import internet_checksum
 from sroamd.wire.cursor import DecodeError
@@ -130,6 +146,42 @@ REQUEST = dhcp(
 DISCOVER = dhcp(dhcpv4.MessageType.DISCOVER)
 
 
+def judge_domains(octets: bytes) -> None:
+    stable(domains.decode_domains(octets), domains.encode_domains, domains.decode_domains)
+
+
+def judge_fqdn(octets: bytes) -> None:
+    """As option 81; what is said of a message that has it must not fail whatever it is."""
+    code = dhcpv4.OPTION_CLIENT_FQDN
+    message = dhcpv4.DhcpMessage(op=1, message_type=KIND, xid=7, chaddr=STATION, options={code: octets, 12: octets})
+    fqdn.name_of(message)
+    fqdn.fqdn_answer(octets)
+    fqdn.fqdn_name(octets)
+
+
+KIND = dhcpv4.MessageType.REQUEST
+
+
+def judge_dhcpv6(octets: bytes) -> None:
+    message = dhcpv6.decode(octets)
+    require(all(code < 1 << 16 for code in message.option_request), message)
+    stable(message, dhcpv6.encode, dhcpv6.decode)
+
+
+def judge_udp6(octets: bytes) -> None:
+    datagram = udp6.decode_datagram(octets, checksum_ready=not octets or not octets[-1] & 3)
+    require(udp6.is_udp(octets), octets)
+    stable(datagram, udp6.encode_datagram, udp6.decode_datagram)
+
+
+def ipv6(payload: bytes) -> bytes:
+    return udp6.encode_datagram(udp6.Datagram6(LINK_LOCAL, 546, dhcpv6.ALL_SERVERS, 547, payload))
+
+
+ASKED = {dhcpv6.OPTION_CLIENT_ID: b"\0\3\0\1" + STATION, dhcpv6.OPTION_ORO: bytes((0, 23, 0, 24, 0, 32))}
+INFORMATION_REQUEST = dhcpv6.encode(dhcpv6.Dhcp6Message(dhcpv6.INFORMATION_REQUEST, 7, ASKED))
+
+
 # -- neighbour discovery
 
 
@@ -144,31 +196,33 @@ def inside(encoded: bytes) -> bytes:
     return body
 
 
+# By kind of option: decoder of the body, encoder of the whole.
+NDISC_OPTIONS: dict[int, tuple[Callable[[bytes], object], Callable[..., bytes]]] = {
+    option.PREFIX_INFORMATION: (option.decode_prefix, option.encode_prefix),
+    option.MTU: (option.decode_mtu, option.encode_mtu),
+    option.ROUTE_INFORMATION: (option.decode_route, option.encode_route),
+    option.RDNSS: (option.decode_rdnss, lambda value: option.encode_rdnss(*value)),
+    option.DNSSL: (option.decode_search, lambda value: option.encode_search(*value)),
+    option.CAPTIVE_PORTAL: (option.decode_portal, option.encode_portal),
+    option.PREF64: (option.decode_nat64, option.encode_nat64),
+}
+
+
 def judge_ndisc_options(octets: bytes) -> None:
     for kind, body in option.split_options(octets):
-        if kind in (option.SOURCE_LINK_LAYER, option.TARGET_LINK_LAYER):
-            option.decode_link_layer(body, None)
-        elif kind == option.PREFIX_INFORMATION:
-            stable(option.decode_prefix(body), option.encode_prefix, lambda o: option.decode_prefix(inside(o)))
-        elif kind == option.MTU:
-            stable(option.decode_mtu(body), option.encode_mtu, lambda o: option.decode_mtu(inside(o)))
-        elif kind == option.RDNSS:
-            stable(
-                option.decode_rdnss(body), lambda v: option.encode_rdnss(*v), lambda o: option.decode_rdnss(inside(o))
-            )
-        elif kind == option.DNSSL:
-            stable(
-                option.decode_search(body),
-                lambda v: option.encode_search(*v),
-                lambda o: option.decode_search(inside(o)),
-            )
+        if kind in NDISC_OPTIONS:
+            decode, encode = NDISC_OPTIONS[kind]
+            stable(decode(body), encode, lambda encoded, decode=decode: decode(inside(encoded)))  # type: ignore[misc]
     option.find_link_layer(octets, option.SOURCE_LINK_LAYER)
 
 
 PREFIX = option.PrefixInformation(IPv6Network("2001:db8:44:7::/64"), True, True, 7200, 3600)
+ROUTE = option.RouteInformation(IPv6Network("2001:db8:45::/48"), "high", 600)
+NAT64 = option.Nat64Prefix(IPv6Network("64:ff9b::/96"), 600)
 ADVERTISEMENT = icmpv6.RouterAdvertisement(
     hop_limit=64, managed=False, other=False, lifetime=3600, source_link_layer=ROUTER, mtu=1400, prefixes=(PREFIX,),
-    rdnss=(LINK_LOCAL, EVERYBODY), rdnss_lifetime=3600, search=("example.net", "a.example"),
+    rdnss=(LINK_LOCAL, EVERYBODY), rdnss_lifetime=3600, search=("example.net", "a.example"), routes=(ROUTE,),
+    nat64=(NAT64,), captive_portal="https://portal.example/api",
 )  # fmt: skip
 DISCOVERY = (
     icmpv6.RouterSolicitation(STATION),
@@ -183,6 +237,9 @@ OPTIONS = (
     option.encode_mtu(1400),
     option.encode_rdnss(60, (LINK_LOCAL, EVERYBODY)),
     option.encode_search(60, ("example.net", "a.example")),
+    option.encode_route(ROUTE),
+    option.encode_nat64(NAT64),
+    option.encode_portal("https://portal.example/api"),
 )
 
 
@@ -208,7 +265,7 @@ FRAMES = (
     frame(ethernet.ETHERTYPE_ARP, ARP),
     frame(ethernet.ETHERTYPE_IPV4, ipv4(REQUEST), BROADCAST),
     frame(ethernet.ETHERTYPE_IPV4, ipv4(overloaded())),
-    *(frame(ethernet.ETHERTYPE_IPV6, packet) for packet in PACKETS),
+    *(frame(ethernet.ETHERTYPE_IPV6, packet) for packet in (*PACKETS, ipv6(INFORMATION_REQUEST))),
 )
 
 
@@ -273,7 +330,7 @@ FLOOD = (UPDATE, HELLO, QUESTION, *ANSWERS, *SUMMARIES, WANTED)
 
 def judge_datum(octets: bytes) -> None:
     """A key and a value of the length that its type should have, or about."""
-    cut = {0: 5, 1: 9, 2: 7, datum.EVIDENCE: 15}.get(octets[0], 9) if octets else 0
+    cut = {0: 5, 1: 9, 2: 7, datum.EVIDENCE: 15, datum.HOSTNAME: 7}.get(octets[0], 9) if octets else 0
     key, value = octets[:cut], octets[cut:]
     datum.check_datum(key, value)
     match key[0]:
@@ -283,6 +340,8 @@ def judge_datum(octets: bytes) -> None:
             require(made == key, key)
         case datum.ASSOCIATION:
             require(datum.association_key(datum.association_station(key)) == key, key)
+        case datum.HOSTNAME:
+            require(datum.hostname_key(datum.hostname_station(key)) == key, key)
         case datum.NODE if value:
             datum.node_id(key)
             stable(datum.NodeRecord.decode(value), datum.NodeRecord.encode, datum.NodeRecord.decode)
@@ -303,6 +362,7 @@ DATA = (
     datum.node_key(NODE) + datum.NodeRecord("ap1", GATEWAY, IPv6Address("fd00::1")).encode(),
     datum.links_key(NODE) + datum.encode_links([LINK_LOCAL, IPv6Address("fe80::8")]),
     datum.evidence_key(STATION, NODE) + EVIDENCE.encode(),
+    datum.hostname_key(STATION) + b"laptop",
 )
 
 
@@ -341,6 +401,10 @@ PARSERS = {
     "arp": Parser(judge_arp, (ARP,)),
     "udp4": Parser(judge_udp4, (ipv4(b"payload"), ipv4(REQUEST))),
     "dhcpv4": Parser(judge_dhcpv4, (REQUEST, DISCOVER, overloaded())),
+    "domains": Parser(judge_domains, (domains.encode_domains(("example.net", "a.example")) + bytes(3),)),
+    "fqdn": Parser(judge_fqdn, (b"\1\0\0laptop.example.", b"\5\0\0\6laptop\7example\0")),
+    "dhcpv6": Parser(judge_dhcpv6, (INFORMATION_REQUEST,)),
+    "udp6": Parser(judge_udp6, (ipv6(INFORMATION_REQUEST), ipv6(b"payload"))),
     "icmpv6": Parser(judge_icmpv6, PACKETS),
     "ndisc_options": Parser(judge_ndisc_options, (*OPTIONS, b"".join(OPTIONS))),
     "frame": Parser(judge_frame, FRAMES),

@@ -21,7 +21,7 @@ from tests.fuzz.run_parsers import FINDINGS_MAX, GUIDED, session
 
 INPUTS = 100_000
 SEED = "quick"
-ACCEPTED_MIN = 0.02  # of the inputs: else they would show little of what lies behind the first check
+ACCEPTED_MIN = 0.005  # of the inputs: else they would show little of what lies behind the first check
 ROOT = Path(__file__).parents[2]
 
 
