@@ -33,6 +33,15 @@ DIRECT = ("core/test_direct_routes.py", "core/test_next_hops.py", "core/test_dir
 SIM_ROUTES = ("sim/test_routing.py", "sim/test_checks_object.py")
 C_PEERS = ("core/test_c_peers.py",)
 FRAME_LIMIT = ("io/test_frame_limit.py",)
+
+
+def hostile_octets(name: str) -> tuple[str, ...]:
+    """The hostile octets for one parser, until the first finding."""
+    return (
+        f"fuzz/test_parsers.py::test_hostile_octets_are_accepted_or_refused_at_once_and_leave_nothing_behind[{name}]",
+    )
+
+
 FLOOD = ("wire/test_flood.py", "wire/test_robustness.py")
 
 BUGS = (
@@ -1171,5 +1180,40 @@ BUGS = (
         "        if process == self.process:\n            self.kernel.flush_direct()\n",
         "        pass\n",
         SIM_ROUTES,
+    ),
+    # -- parsers
+    Bug(
+        "nd-option-of-length-zero",
+        "one crafted packet is read for ever",
+        "wire/ndisc_options.py",
+        """        if size == 0:
+            raise DecodeError("an option of length zero")
+""",
+        "",
+        hostile_octets("ndisc_options"),
+    ),
+    Bug(
+        "dhcp-option-without-a-length",
+        "an option that is the last octet of a message ends the agent",
+        "wire/dhcpv4.py",
+        "area[at + 1] if value_at <= size else value_at",
+        "area[at + 1]",
+        hostile_octets("dhcpv4"),
+    ),
+    Bug(
+        "arp-packet-too-short",
+        "a short ARP packet ends the agent",
+        "wire/arp.py",
+        "if len(data) < _PACKET.size:",
+        "if not data:",
+        hostile_octets("arp"),
+    ),
+    Bug(
+        "key-of-an-answer-beyond-its-end",
+        "what is shown of a datum is shorter than it says",
+        "wire/census.py",
+        "if not key_length or value_at > len(octets):",
+        "if not key_length:",
+        hostile_octets("census"),
     ),
 )

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 
 from sroamd.addresses import Mac, NodeId
+from sroamd.constants import HOSTNAME_MAX
 from sroamd.wire import datum
 from sroamd.wire.cursor import DecodeError
 from sroamd.wire.datum import Evidence, NodeRecord
@@ -185,3 +186,26 @@ def test_a_type_of_the_future_is_passed_on_whatever_it_holds(kind: int) -> None:
     """B11: the C daemon does the same with our types 128 and 129."""
     for key, value in ((b"", b""), (b"k" * 247, b""), (b"", b"v" * 247)):
         datum.check_datum(bytes((kind,)) + key, value)
+
+
+def test_links_and_names_are_kept_by_their_owner_and_have_bounds() -> None:
+    links = [IPv6Address("fe80::2"), IPv6Address("fe80::1")]
+    octets = datum.encode_links([*links, links[0]])
+    assert datum.decode_links(octets) == tuple(sorted(links))
+    assert datum.links_node(datum.links_key(NODE)) == NODE
+    assert datum.hostname_station(datum.hostname_key(STATION)) == STATION
+    datum.check_datum(datum.links_key(NODE), octets)
+    datum.check_datum(datum.hostname_key(STATION), b"laptop")
+    for key, value in (
+        (datum.links_key(NODE), octets[1:]),
+        (datum.links_key(NODE), octets * datum.LINKS_MAX),
+        (datum.links_key(NODE), IPv6Address("2001:db8::1").packed),
+        (datum.hostname_key(STATION), bytes(HOSTNAME_MAX + 1)),
+    ):
+        with pytest.raises(DecodeError):
+            datum.check_datum(key, value)
+
+
+def test_a_name_too_long_is_not_encoded() -> None:
+    with pytest.raises(ValueError, match="64 octets"):
+        NodeRecord("n" * 64, None, None).encode()
