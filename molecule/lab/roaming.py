@@ -66,7 +66,8 @@ def roam(fleet: Proving, roams: int, stay: float) -> Roams:
 
 
 HEADER = (
-    f"{'':<46}{'IPv':>4}{'p50':>9}{'p95':>9}{'p99':>9}{'max':>9}   lost a roam: mean, most (astray)"
+    f"{'':<46}{'IPv':>4}{'p50':>9}{'p95':>9}{'p99':>9}{'max':>9}   undisturbed: p99 (roams)   "
+    "lost a roam: mean, most (astray)"
     "   no loss   nothing astray   circling (forwards)   pause   load"
 )
 
@@ -78,6 +79,8 @@ def rows(title: str, found: Roams) -> list[str]:
         of = found.of(family)
         times = [each.ms for each in of]
         cells = "".join(f"{percentile(times, share):>9.1f}" for share in (0.5, 0.95, 0.99, 1.0))
+        quiet = [each.ms for each in of if each.undisturbed]
+        cells += f"{percentile(quiet, 0.99):>19.1f} ({len(quiet):>3})" if quiet else f"{'none':>25}"
         lost, astray = [each.lost for each in of], [each.astray for each in of]
         whole, kept = (100 * sum(not count for count in each) / len(of) for each in (lost, astray))
         lines.append(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,6 +15,7 @@ SENT = struct.Struct("<Id")  # number, monotonic seconds
 SIGHTING = struct.Struct("<BBHId")  # family, place, hops left, number, monotonic seconds
 
 UNDER_WAY = 0.02  # seconds
+STOOD_STILL_MS = 10.0  # of a sender that sends each millisecond: it had no processor, and others had none either
 FIRST_HOPS = 64  # what senders begin with
 
 
@@ -38,13 +40,20 @@ class Settled:
 
     `ms`: from the association to the arrival of the first packet after the last one that was lost; infinite if that was
     the last of all. `lost`: how many; `astray`: those of them that no access point has sent into the air, so that the
-    network lost them, and not the radio of an access point that did not know yet.
+    network lost them, and not the radio of an access point that did not know yet. `pause_ms`: how long the sender stood
+    still at most until then, which is part of `ms`.
     """
 
     family: Family
     ms: float
     lost: int
     astray: int
+    pause_ms: float = 0.0
+
+    @property
+    def undisturbed(self) -> bool:
+        """The sender did not stand still: it is the fleet that is measured, and not the machine."""
+        return self.pause_ms <= STOOD_STILL_MS
 
 
 def streams(sent: bytes, seen: bytes, targets: int, airs: frozenset[int]) -> list[dict[Family, Stream]]:
@@ -85,7 +94,10 @@ def settled(stream: Stream, association: float, until: float) -> Settled:
     after = window[lost[-1] + 1 :] if lost else window
     ms = (stream.arrived[after[0][0]] - association) * 1000 if after else math.inf
     astray = sum(window[index][0] not in stream.radiated for index in lost)
-    return Settled(stream.family, ms, len(lost), astray)
+    first = bisect_left(stream.sent, association, key=lambda each: each[1])
+    until_settled = first + (lost[-1] + 1 if lost else 0) + 1
+    pause = longest_pause_ms(stream.sent[max(0, first - 1) : until_settled])
+    return Settled(stream.family, ms, len(lost), astray, pause)
 
 
 def longest_pause_ms(sent: Iterable[tuple[int, float]]) -> float:

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from lab.records import Family
-from lab.sightings import SENT, SIGHTING, Stream, longest_pause_ms, percentile, settled, streams
+from lab.sightings import SENT, SIGHTING, UNDER_WAY, Stream, longest_pause_ms, percentile, settled, streams
 
 DELAY = 0.0005
 
@@ -70,6 +70,20 @@ def test_percentiles_are_values_that_occurred() -> None:
 
 def test_a_sender_that_stood_still_is_noticed() -> None:
     assert longest_pause_ms([(0, 1.0), (1, 1.001), (2, 1.061), (3, 1.062)]) == pytest.approx(60)
+
+
+def test_a_pause_of_the_sender_counts_for_the_roam_that_it_falls_into() -> None:
+    late = dict.fromkeys(range(120, 1000), 0.04)  # seconds, from packet 120 on
+    sent = [(number, 10 + number / 1000 + late.get(number, 0.0)) for number in range(1000)]
+    arrived = {number: time + DELAY for number, time in sent if number not in {110, 125}}
+    paused = Stream(Family.IPV4, sent, arrived, frozenset(range(1000)))
+    within = settled(paused, 10.1005, 10.2)
+    assert within.pause_ms == pytest.approx(41)
+    assert (within.undisturbed, within.ms > 41) == (False, True)
+    before, after = settled(paused, 10.1005, 10.115 + UNDER_WAY), settled(paused, 10.3, 10.9)
+    assert [before.pause_ms, after.pause_ms] == pytest.approx([1, 1])
+    assert before.undisturbed
+    assert settled(paused, 10.13, 10.9).pause_ms == pytest.approx(41), "the association is in the middle of it"
 
 
 def test_what_is_under_way_when_the_station_leaves_is_not_judged() -> None:
