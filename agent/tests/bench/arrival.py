@@ -3,9 +3,9 @@
     PYTHONPATH=agent/src:agent python3 agent/tests/bench/arrival.py
 
 "arrival" is one `StationAuthorized` handled whole: claim, permits, routes in the kernel, gratuitous ARP, neighbour and
-router advertisement on the wire; "unguarded" the same without the source guard. "permit" is what the guard's tables take
-for a station with both families, beside 2,000 others. "route" is one route replaced by the route socket alone, "burst"
-one of sixty in a call.
+router advertisement on the wire; "unguarded" the same without the source guard. "permit" is what the guard's tables
+take for a station with both families, beside 2,000 others. "route" is one route replaced by the route socket alone,
+"burst" one of sixty in a call.
 """
 
 from __future__ import annotations
