@@ -107,7 +107,8 @@ async def permits(directory: Path) -> list[float]:
         assert problem is None, problem
     table = GuardTable()
     table.add((INET, ARP), [permit for number in range(2000) for permit in permits_of(number)])
-    samples = [timed(lambda number=number: table.add((INET, ARP), permits_of(number))) for number in range(2000, 2300)]
+    newcomers = [permits_of(number) for number in range(2000, 2300)]
+    samples = [timed(lambda newcomer=newcomer: table.add((INET, ARP), newcomer)) for newcomer in newcomers]
     table.close()
     return samples
 
