@@ -49,7 +49,7 @@ def backbone(request: pytest.FixtureRequest) -> Iterator[Backbone]:
                 kernel.ns.ip(f"neigh replace {gateway} lladdr {mac} nud permanent dev {link}")
         kernel.ns.ip("-6 addr add fd00::1/128 dev lo nodad")
         for version in (4, 6):
-            sink.ip(f"addr add {STATION[version]}/{32 if version == 4 else 128} dev lo")
+            sink.ip(f"addr add {STATION[version]}/{'32 dev lo' if version == 4 else '128 dev lo nodad'}")
         yield Backbone(kernel, sink)
 
 
