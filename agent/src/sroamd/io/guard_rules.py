@@ -5,7 +5,8 @@ netlink (guard_elements). Hooks of the tables inet and arp see packets by the na
 goes and comes back is guarded again; a chain of the device itself (netdev) would have vanished with it.
 
 What is dropped is counted by its reason, and by station in the sets `dropped`. The hook is before the defragmentation
-of conntrack, so fragments are seen as they come.
+of conntrack, so fragments are seen as they come. IGMP (2) and ICMPv6 (58) are given as numbers: nft looks names of
+protocols up in /etc/protocols, and a small Debian has none.
 """
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ _INET_CHAINS = """\
     udp sport 67 goto rogue_server
     udp dport 68 goto rogue_server
     ip saddr 0.0.0.0 ip daddr 255.255.255.255 udp dport 67 accept
-    ip saddr 0.0.0.0 ip daddr 224.0.0.0/4 ip protocol igmp accept
+    ip saddr 0.0.0.0 ip daddr 224.0.0.0/4 ip protocol 2 accept
     iifname . ether saddr . ip saddr != @ipv4 goto ipv4_source
 @ISOLATE4@
   }
@@ -101,7 +102,7 @@ _INET_CHAINS = """\
     icmpv6 type { nd-router-advert, nd-redirect } goto rogue_server
     udp sport 547 goto rogue_server
     udp dport 546 goto rogue_server
-    meta l4proto ipv6-icmp ip6 nexthdr != ipv6-icmp icmpv6 type { 133, 135, 136 } goto headers
+    meta l4proto 58 ip6 nexthdr != 58 icmpv6 type { 133, 135, 136 } goto headers
     frag nexthdr { 0, 43, 44, 51, 60, 135, 139, 140 } goto headers
     meta l4proto != 255 goto ipv6_whole
     goto headers
