@@ -26,7 +26,7 @@ PARALLEL    := --numprocesses=auto --dist=worksteal
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup packages preflight pins lint format test-quick test-io test-sim test-planted test-model test-e2e test-molecule test-wifi test model sim scale routes fuzz fuzz-parsers diff-dhcp bench demo demo-down clean
+.PHONY: help setup packages preflight pins lint format test-quick test-io test-sim test-planted test-model test-e2e test-molecule test-wifi test model sim scale routes fuzz fuzz-parsers diff-dhcp bench bench-kernel demo demo-down clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -127,6 +127,11 @@ diff-dhcp: preflight setup ## Kea, dnsmasq and the agent asked the same: SEQUENC
 bench: ## What decisions and codecs cost on this machine
 	PYTHONPATH=agent/src $(SYSTEM_PYTHON) agent/tests/bench/core_paths.py
 	PYTHONPATH=agent/src $(SYSTEM_PYTHON) agent/tests/bench/flooding.py
+
+bench-kernel: preflight setup ## The same with the kernel and the disk: arrivals, routes, DHCP exchanges (root or sudo; minutes)
+	@$(AS_ROOT) env PYTHONPATH=agent/src:agent python3 agent/tests/bench/arrival.py
+	@$(AS_ROOT) env PYTHONPATH=agent/src:agent python3 agent/tests/bench/direct_routes.py
+	@$(AS_ROOT) env PYTHONPATH=agent/src:agent python3 agent/tests/bench/dhcp.py
 
 demo: $(if $(SIM),,preflight setup) ## A fleet of three APs and a station that walks through it; KEEP=1 leaves it up, SIM=1 simulates
 ifdef SIM

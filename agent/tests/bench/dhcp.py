@@ -1,4 +1,4 @@
-"""DHCPv4 exchanges a second of the whole daemon, every ACK durable: `make bench` as root, or
+"""DHCPv4 exchanges a second of the whole daemon, every ACK durable: `make bench-kernel`, or
 
     PYTHONPATH=agent/src:agent python3 agent/tests/bench/dhcp.py [--stations 50000]
 
