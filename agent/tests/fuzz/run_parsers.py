@@ -136,6 +136,7 @@ def session(name: str, parser: Parser, kept: list[bytes], seed: str, inputs: int
                 tally.findings.append(finding)
                 if len(tally.findings) >= FINDINGS_MAX:
                     break
+                rearm()  # the next may be endless again
     grown = blocks_in_use(parser) - blocks if blocks else 0
     if grown > GROWTH_MAX and not tally.findings:
         tally.findings.append(Finding(name, octets, f"{grown} blocks of memory more than at the start of a session"))

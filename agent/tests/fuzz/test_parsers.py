@@ -17,7 +17,7 @@ from sroamd.wire.cursor import DecodeError, Reader
 from tests.fuzz import run_parsers
 from tests.fuzz.guide import corpus
 from tests.fuzz.parsers import ARP, PARSERS, Parser, Unstable
-from tests.fuzz.run_parsers import FINDINGS_MAX, GUIDED, session
+from tests.fuzz.run_parsers import FINDINGS_MAX, GUIDED, rearm, session, torn_out_if_endless
 
 INPUTS = 100_000
 SEED = "quick"
@@ -28,7 +28,8 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.parametrize("name", PARSERS)
 def test_hostile_octets_are_accepted_or_refused_at_once_and_leave_nothing_behind(name: str) -> None:
     parser = PARSERS[name]
-    kept = corpus(parser, Random(SEED), INPUTS // GUIDED)
+    with torn_out_if_endless():
+        kept = corpus(parser, Random(SEED), INPUTS // GUIDED, rearm)
     tally = session(name, parser, kept, SEED, INPUTS - INPUTS // GUIDED)
     assert tally.findings == [], str(tally.findings[0])
     assert tally.inputs + INPUTS // GUIDED == INPUTS

@@ -1183,13 +1183,19 @@ BUGS = (
     ),
     # -- parsers
     Bug(
+        "nd-options-without-end",
+        "a frame full of options costs two milliseconds",
+        "wire/ndisc_options.py",
+        "        if count > OPTIONS_MAX:\n",
+        "        if count > 1000:\n",
+        ("wire/test_icmpv6_rules.py",),
+    ),
+    Bug(
         "nd-option-of-length-zero",
         "one crafted packet is read for ever",
         "wire/ndisc_options.py",
-        """        if size == 0:
-            raise DecodeError("an option of length zero")
-""",
-        "",
+        '            raise DecodeError("an option of length zero")\n',
+        "            count = 0\n",
         hostile_octets("ndisc_options"),
     ),
     Bug(

@@ -39,6 +39,7 @@ from sroamd.wire.icmpv6 import (
     RouterSolicitation,
     decode_packet,
 )
+from sroamd.wire.ndisc_options import OPTIONS_MAX
 
 STATION = Mac.parse("02:00:00:00:00:07")
 SLLAO = ICMPv6NDOptSrcLLAddr(lladdr=str(STATION))
@@ -138,6 +139,13 @@ def test_c20_an_option_of_length_0_is_refused(kind: str, kind_of_option: int) ->
     """Defect 8 of the C daemon: its parser stays there for ever."""
     empty = Raw(bytes((kind_of_option, 0)) + bytes(6))
     assert_refused(ip() / KINDS[kind] / empty, "length zero")
+
+
+@every_kind
+def test_more_options_than_anybody_has_to_say_are_refused(kind: str) -> None:
+    """Each costs time; a frame has room for 180."""
+    unknown = bytes((253, 1)) + bytes(6)
+    assert_refused(ip() / KINDS[kind] / Raw((OPTIONS_MAX + 1) * unknown), "more than 32 options")
 
 
 @pytest.mark.spec("RFC 4861", "4.6")

@@ -24,6 +24,7 @@ PREF64 = 38
 
 INFINITE_LIFETIME = 0xFFFFFFFF
 OPTION_BODY_MAX = 255 * 8 - 2  # octets: the length is one octet
+OPTIONS_MAX = 32  # in one message: nobody has more to say, and each costs time
 NAT64_LENGTHS = (96, 64, 56, 48, 40, 32)  # by their code (RFC 8781 section 4)
 NAT64_LIFETIME_UNIT = 8  # s
 NAT64_LIFETIME_MAX = 8191 * NAT64_LIFETIME_UNIT  # 13 bits
@@ -65,9 +66,13 @@ class Nat64Prefix:
 
 
 def split_options(octets: bytes) -> Iterator[tuple[int, bytes]]:
-    """Type and body of each. Length zero, over which the C daemon loops for ever, is refused (RFC 4861 section 4.6)."""
-    at, end = 0, len(octets)
+    """Type and body of each. Length zero, over which the C daemon loops for ever, is refused (RFC 4861 section 4.6),
+    and so are more than OPTIONS_MAX."""
+    at, end, count = 0, len(octets), 0
     while at < end:
+        count += 1
+        if count > OPTIONS_MAX:
+            raise DecodeError(f"more than {OPTIONS_MAX} options")
         # A type without a length falls under the same refusal as a length that is too long.
         size = octets[at + 1] * 8 if at + 1 < end else end + 1
         if size == 0:
