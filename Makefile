@@ -63,13 +63,13 @@ format: $(STAMP) ## Let ruff put the code in order
 	$(RUFF) check --fix .
 	$(RUFF) format .
 
-test-quick: $(STAMP) ## Unit, codec and property tests, and small fleets in virtual time: no root, half a minute
+test-quick: $(STAMP) ## Unit, codec and property tests, and small fleets in virtual time: no root, a minute
 	$(PYTEST) $(PARALLEL) $(QUICK_TESTS) $(addprefix --ignore=agent/tests/,$(OTHER_TESTS))
 
-test-io: $(STAMP) ## Adapters and whole processes on loopback, in real time; hostile octets: no root, half a minute
+test-io: $(STAMP) ## Adapters and whole processes on loopback, in real time; hostile octets: no root, two minutes
 	$(PYTEST) $(PARALLEL) agent/tests/io agent/tests/daemon agent/tests/fuzz
 
-test-planted: $(STAMP) ## Plant bugs in a copy of the agent, one at a time: which test finds each? (a minute)
+test-planted: $(STAMP) ## Plant bugs in a copy of the agent, one at a time: which test finds each? (some minutes)
 	cd agent && python3 -m tests.mutants.plant
 
 # gcc compiles what spin makes of a model; gencat comes with the C library's headers.
@@ -80,7 +80,7 @@ test-model: ## The models of the protocol, small configurations, checked with sp
 	@.ci/packages $(SYSTEM_PYTHON) $(MODEL_TOOLS)
 	$(MODEL) --junit .reports/$@.xml
 
-test-sim: $(STAMP) ## The simulator's own tests, and 100 seeds of it (a minute on two cores)
+test-sim: $(STAMP) ## The simulator's own tests, and 100 seeds of it (two minutes on two cores)
 	$(PYTEST) $(PARALLEL) agent/tests/sim
 	PYTHONPATH=agent/src python3 -m sroamd.sim run --seeds 100
 
@@ -94,7 +94,7 @@ test-wifi: preflight setup ## hostapd, the agent and stations on simulated radio
 	@.ci/packages $(SYSTEM_PYTHON) qemu-system-x86_64:qemu-system-x86
 	$(AS_ROOT) $(PYTEST) -p no:cacheprovider --timeout=600 agent/tests/wifi
 
-test: preflight setup ## Everything that CI runs (root or sudo; at most 20 minutes)
+test: preflight setup ## Everything that CI runs (root or sudo; half an hour)
 	@.ci/stages.py lint test-quick test-io test-sim test-planted test-model test-e2e test-molecule
 
 model: ## The models of the protocol, large configurations too (JOBS=2 of MEMORY=6 GB each; half an hour)
