@@ -22,6 +22,8 @@ SCRIPTS := .ci/run .ci/packages $(shell git ls-files '*.sh')
 # No root needed and nothing set up beyond .venv. What needs it, real time or many fleets is in other stages.
 QUICK_TESTS := agent/tests molecule/lab/tests roles/sroamd/tests
 OTHER_TESTS := io daemon fuzz sim e2e wifi
+# What starts Ansible or pytest itself, and the longest of the hostile input: in test-io too.
+LONG_TESTS  := $(addprefix agent/tests/,test_validate_playbook.py test_inventory.py mutants wire/test_robustness.py)
 PARALLEL    := --numprocesses=auto --dist=worksteal
 
 .DEFAULT_GOAL := help
@@ -64,10 +66,10 @@ format: $(STAMP) ## Let ruff put the code in order
 	$(RUFF) format .
 
 test-quick: $(STAMP) ## Unit, codec and property tests, and small fleets in virtual time: no root, a minute
-	$(PYTEST) $(PARALLEL) $(QUICK_TESTS) $(addprefix --ignore=agent/tests/,$(OTHER_TESTS))
+	$(PYTEST) $(PARALLEL) $(QUICK_TESTS) $(addprefix --ignore=agent/tests/,$(OTHER_TESTS)) $(addprefix --ignore=,$(LONG_TESTS))
 
-test-io: $(STAMP) ## Adapters and whole processes on loopback, in real time; hostile octets: no root, two minutes
-	$(PYTEST) $(PARALLEL) agent/tests/io agent/tests/daemon agent/tests/fuzz
+test-io: $(STAMP) ## Adapters and whole processes on loopback, in real time; inventories; hostile octets: no root, two minutes
+	$(PYTEST) $(PARALLEL) agent/tests/io agent/tests/daemon agent/tests/fuzz $(LONG_TESTS)
 
 test-planted: $(STAMP) ## Plant bugs in a copy of the agent, one at a time: which test finds each? (some minutes)
 	cd agent && python3 -m tests.mutants.plant

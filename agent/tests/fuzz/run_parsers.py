@@ -30,7 +30,7 @@ from tests.fuzz.run import peak_memory
 SESSION = 20_000  # inputs
 GUIDED = 50  # one in so many
 SLOW = 0.002  # seconds of processor time
-TRIES = 3
+TRIES = 10
 ENDLESS = 2.0  # seconds of processor time, after which an input is torn out of its parser
 WARM = 1_000  # inputs, before growth is looked for
 GROWTH_MAX = 2_000  # blocks of memory in a session

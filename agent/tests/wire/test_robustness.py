@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sroamd.addresses import Mac, NodeId
+from sroamd.constants import PEER_READ_SIZE
 from sroamd.wire import arp, babel, datum, dhcpv4, dhcpv6, ethernet, icmpv6, udp4, udp6
 from sroamd.wire.cursor import DecodeError
 from sroamd.wire.flood import HANDSHAKE, StreamDecoder, encode
@@ -145,6 +146,9 @@ def test_c07_the_properties_of_any_accepted_dhcp_message_can_be_read(
     assert dhcpv4.decode(dhcpv4.encode(read, max_size=1500)).options.keys() <= read.options.keys()
 
 
+READ = 8 * PEER_READ_SIZE
+
+
 def _bombs() -> dict[str, tuple[Decode, bytes]]:
     station = Mac(b"\2" * 6)
     base = dhcpv4.encode(dhcpv4.DhcpMessage(op=1, message_type=dhcpv4.MessageType.DISCOVER, xid=1, chaddr=station))
@@ -155,9 +159,10 @@ def _bombs() -> dict[str, tuple[Decode, bytes]]:
         "dhcpv4, 1200 zeros": (dhcpv4.decode, base[:243] + bytes(1200) + b"\xff"),
         "dhcpv4, empty options": (dhcpv4.decode, base[:243] + bytes((43, 0)) * 600 + b"\xff"),
         "icmpv6, 8189 options": (lambda octets: icmpv6.decode_packet(octets, checksum_ready=False), longest),
-        "flood, 64 kB of Pad1": (_flood, HANDSHAKE + bytes(65536)),
-        "flood, 64 kB of empty TLVs": (_flood, HANDSHAKE + bytes((1, 0)) * 32768),
-        "flood, 64 kB of bad Updates": (_flood, HANDSHAKE + bytes((2, 0)) * 32768),
+        # Eight times what is read of a peer in one go (PEER_READ_SIZE), between which stations have their turn.
+        "flood, 16 kB of Pad1": (_flood, HANDSHAKE + bytes(READ)),
+        "flood, 16 kB of empty TLVs": (_flood, HANDSHAKE + bytes((1, 0)) * (READ // 2)),
+        "flood, 16 kB of bad Updates": (_flood, HANDSHAKE + bytes((2, 0)) * (READ // 2)),
     }
 
 
