@@ -10,6 +10,7 @@ from sroamd.wire.cursor import DecodeError, Reader
 
 DOMAIN_MAX = 253  # characters of a domain name as written (RFC 1035 section 2.3.4: 255 octets on the wire)
 LABEL_MAX = 63
+LABELS_MAX = 256  # in one list: far more than any has, and each costs time
 
 
 def encode_domains(domains: Iterable[str]) -> bytes:
@@ -22,9 +23,13 @@ def decode_domains(octets: bytes) -> tuple[str, ...]:
     reader = Reader(octets)
     domains: list[str] = []
     labels: list[str] = []
+    count = 0
     while reader.remaining:
         length = reader.u8()
         if length:
+            count += 1
+            if count > LABELS_MAX:
+                raise DecodeError(f"more than {LABELS_MAX} labels")
             labels.append(_decode_label(reader, length))
         elif labels:
             domains.append(_checked(labels))
