@@ -158,16 +158,20 @@ class MachinePaused(AssertionError):
     """An exchange failed while the agent was not allowed to run: what came meanwhile found no room in its queue."""
 
 
+class Outlier(AssertionError):
+    """An exchange was slow. An attack that holds the agent up does so each time; a disk of the machine, once."""
+
+
 def measured_again(test: Callable[..., None]) -> Callable[..., None]:
-    """TRIES times in all, where the machine itself stood still: what is measured then says nothing."""
+    """TRIES times in all, where the machine itself may have stood still: what is measured once says nothing then."""
 
     @functools.wraps(test)
     def tried(*arguments: Any, **fixtures: Any) -> None:
         for _ in range(TRIES - 1):
             try:
                 return test(*arguments, **fixtures)
-            except MachinePaused as pause:
-                tell(f"({pause}: measured again)")
+            except (MachinePaused, Outlier) as reason:
+                tell(f"({reason}: measured again)")
         return test(*arguments, **fixtures)
 
     return tried
@@ -320,7 +324,10 @@ class Cell:
         assert found.lost == 0
         if found.paused * 1000 > STALL_MS:
             raise MachinePaused(f"the machine kept the agent waiting for {found.paused * 1000:.0f} ms")
-        assert found.worst <= EXCHANGE_MAX
+        if found.worst == float("inf"):
+            raise AssertionError("an exchange failed")
+        if found.worst > EXCHANGE_MAX:
+            raise Outlier(f"an exchange of {found.worst * 1000:.0f} ms")
         assert before <= self.records()
         assert routes <= self.routes()
 

@@ -22,6 +22,7 @@ MANY = 5.0  # s
 
 @pytest.mark.conformance("c04")
 @measured_again
+@measured_again
 def test_c04_solicitations_in_the_name_of_a_neighbour_are_ignored(cell: Cell) -> None:
     """By the link-layer option, and from the neighbour's own address with the attacker's."""
     before, counters = cell.records(), cell.counters()
