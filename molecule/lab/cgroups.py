@@ -13,6 +13,7 @@ from .errors import LabError
 
 _ROOT = Path("/sys/fs/cgroup")
 _DEAD_WITHIN = 10.0
+_REAL_TIME_US = 900_000  # of each second
 
 
 def group_name(prefix: str, node: str) -> str:
@@ -44,6 +45,13 @@ def prefer(name: str) -> None:
         for setting, most in (("cpu.shares", "262144"), ("cpu.weight", "10000")):
             if (directory / setting).exists():
                 (directory / setting).write_text(most)
+
+
+def allow_real_time(name: str) -> None:
+    """Let its processes choose a real-time policy, where the kernel gives each group a share of that (v1)."""
+    for directory in directories(name):
+        if (directory / "cpu.rt_runtime_us").exists():
+            (directory / "cpu.rt_runtime_us").write_text(str(_REAL_TIME_US))
 
 
 def pids(name: str) -> set[int]:

@@ -66,6 +66,7 @@ class Downstream:
         # What measures must not wait for what is measured.
         join = [f"echo $$ > {path}" for path in cgroups.create(self._group)]
         cgroups.prefer(self._group)
+        cgroups.allow_real_time(self._group)
         join.append('exec "$@"')
         with open(self._directory / f"{command}.err", "wb") as errors:
             process = subprocess.Popen(

@@ -157,6 +157,7 @@ ROUTE_METRIC = 64
 ROUTE_TABLE = 47
 ROUTE_RULE_PRIORITY = 32765
 DEMOTED_TIME = 10.0  # the better route must have reached everybody before the bad one is withdrawn
+DEMOTED_TIME_MIN = 0.5  # where the station has moved on meanwhile: Babel has told everybody, and we are in its way
 # Where no safe next hop towards the new AP is known, packets are lost here for so long: Babel with a hello interval of
 # 0.2 s has told everybody of a demotion by then (p50 134, p95 196, most 218 ms).
 DEMOTED_BLIND_TIME = 0.2

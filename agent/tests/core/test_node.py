@@ -82,7 +82,7 @@ def test_ten_thousand_stations_leave_nothing_behind_but_what_the_design_remember
         node.router_advertiser._lost,
         node.dhcp_server._contested,
         node.dhcp_server._declines,
-        node.routes._demoted,
+        node.routes.demotions,
         node.routes.near,
         node.routes.direct.installed,
         node.routes.direct._waiting,

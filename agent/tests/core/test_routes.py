@@ -238,6 +238,32 @@ def test_address_that_is_released_where_the_station_went_is_lost_here_too_instea
     assert lab[1].kernel[address] == Route(address, RouteKind.DEMOTED, NextHop("bb0", AP2))
 
 
+def test_node_that_the_station_left_before_the_last_ends_its_demotion_once_babel_has_heard() -> None:
+    """What it announces itself hides from a router behind it, which has not the agent, where the station has gone next:
+    seen in the lab, a roam from beyond such a router back past a node where the station had been 6 s before.
+    """
+    lab, _ = with_alice(3)
+    lab.join(2, ALICE)
+    lab.wait(6)
+    assert kinds(lab, 1) == ["DEMOTED", "DEMOTED"]
+    lab.join(3, ALICE)
+    assert kinds(lab, 1) == ["DIRECT", "DIRECT"]
+    assert kinds(lab, 2) == ["DEMOTED", "DEMOTED"]
+    lab.wait(constants.DEMOTED_TIME - 0.1)
+    assert kinds(lab, 2) == ["DEMOTED", "DEMOTED"]
+
+
+def test_demotion_of_a_station_that_moves_on_at_once_is_announced_all_the_same() -> None:
+    lab, _ = with_alice(3)
+    lab.join(2, ALICE)
+    lab.join(3, ALICE)
+    assert kinds(lab, 1) == ["DEMOTED", "DEMOTED"]
+    lab.wait(constants.DEMOTED_TIME_MIN - 0.05)
+    assert kinds(lab, 1) == ["DEMOTED", "DEMOTED"]
+    lab.wait(0.1)
+    assert kinds(lab, 1) == ["DIRECT", "DIRECT"]
+
+
 def test_conflict_demotes_at_once_and_the_answer_restores() -> None:
     lab, address = with_alice()
     lab[1].forget()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from sroamd.addresses import NO_MAC, Mac, NodeId
-from sroamd.constants import DEMOTED_TIME
 from sroamd.core.nodes import Nodes
 from sroamd.core.routes import Routes, route_of
 from sroamd.core.turn import State
@@ -72,8 +71,7 @@ class RouteList:
     def _since(self, key: bytes, route: Route, station: Mac | None) -> float | None:
         """Since the last of what it follows from is known here: no route has a time of its own, there are too many."""
         if route.kind is RouteKind.DEMOTED:
-            until = self._routes.demoted_until(key)
-            return None if until is None else until - DEMOTED_TIME
+            return self._routes.demotions.since(key)
         database = self._state.database
         times = (database.since(key), database.since(association_key(station)) if station is not None else None)
         return max((time for time in times if time is not None), default=None)
@@ -84,7 +82,7 @@ class RouteList:
                 interface = self._state.present.get(station) if station is not None else None
                 return f"authorised on {interface}" if interface is not None else "found at the start, unexplained yet"
             case RouteKind.DEMOTED:
-                until = self._routes.demoted_until(key)
+                until = self._routes.demotions.until(key)
                 left = "left" if node in (None, self._state.config.node.name) else f"left for {node}"
                 return left if until is None else f"{left}, {max(0.0, until - self._now):.0f} s more"
             case RouteKind.DIRECT:

@@ -2,10 +2,10 @@
 difference to what is installed is what happens.
 
     here      the station is authorised here and the database names this node
-    demoted   it was here, and the database now names another node, or nobody, or the lease is over: for DEMOTED_TIME,
-              by way of the next hop towards that node, so that Babel announces it badly before it withdraws it. What
-              Babel merely withdraws lives on at others for half a minute, and would draw the traffic of a station that
-              gave its address up here and took it again elsewhere
+    demoted   it was here, and the database now names another node, or nobody, or the lease is over: for a while
+              (core.demotions), by way of the next hop towards that node, so that Babel announces it badly before it
+              withdraws it. What Babel merely withdraws lives on at others for half a minute, and would draw the traffic
+              of a station that gave its address up here and took it again elsewhere
     direct    the database names another node, to which there is a safe way (core.direct): it is reached as soon as the
               flood says where it is, and nobody waits for Babel
 """
@@ -19,6 +19,7 @@ from sroamd import constants
 from sroamd.addresses import Mac, NodeId
 from sroamd.core.agenda import Job
 from sroamd.core.backoff import Backoffs
+from sroamd.core.demotions import Demotions
 from sroamd.core.direct import DirectRoutes, version_of
 from sroamd.core.effects import InstallRoute, Level, RemoveRoute
 from sroamd.core.nodes import Nodes
@@ -36,7 +37,7 @@ class Routes:
         self._nodes = nodes
         self.near: dict[bytes, Route] = {}
         self.direct = DirectRoutes(state, nodes)
-        self._demoted: dict[bytes, float] = {}  # since when
+        self.demotions = Demotions(state.agenda)
         self._adopted: set[bytes] = set()  # found in the kernel at the start, and not explained yet
         self._started = False
         self._losses: Backoffs[bytes] = Backoffs(
@@ -72,10 +73,6 @@ class Routes:
         held = self.held(key)
         return route_of(key, held) if isinstance(held, Towards) else held
 
-    def demoted_until(self, key: bytes) -> float | None:
-        since = self._demoted.get(key)
-        return None if since is None else since + constants.DEMOTED_TIME
-
     def is_held_back(self, key: bytes, now: float) -> bool:
         """It is not installed yet, since somebody removes it again and again."""
         return self.held(key) is None and self._losses.ready_at(key, now) > now
@@ -99,7 +96,7 @@ class Routes:
             self._state.agenda.set(Job.ADOPTED, None, turn.now + constants.ADOPT_TIME)
             for key, route in self.near.items():
                 if route.kind is RouteKind.DEMOTED:
-                    self._demote(key, turn.now)
+                    self.demotions.begin(key, turn.now)
         for key in self.near:
             self.direct.installed.pop(key, None)
         turn.touched.update(before, self.near)
@@ -134,9 +131,7 @@ class Routes:
 
     def demotion_due(self, turn: Turn, key: bytes) -> None:
         """The blind part of it is over, or the whole."""
-        until = self._demoted.get(key, turn.now) + constants.DEMOTED_TIME
-        if until > turn.now:
-            self._state.agenda.set(Job.DEMOTED, key, until)
+        self.demotions.due(key, turn.now)
         turn.touched.add(key)
 
     def adoption_over(self, turn: Turn) -> None:
@@ -146,7 +141,7 @@ class Routes:
     def flush(self, turn: Turn) -> None:
         turn.broken.extend(RemoveRoute(route.prefix) for route in self.near.values())
         self.near.clear()
-        self._demoted.clear()
+        self.demotions.clear()
         self.direct.flush(turn)
 
     def config_changed(self, turn: Turn) -> None:
@@ -166,7 +161,7 @@ class Routes:
             return  # what is in the kernel is not known yet; the list touches everything
         moved = self._nodes.take_moved()
         if moved:
-            turn.touched.update(self._demoted)
+            turn.touched.update(self.demotions)
         self.direct.follow(turn, moved)
         for key in sorted(turn.touched):  # not in the order of a set, which changes from process to process
             if self._adopted and key in self._adopted:
@@ -195,7 +190,7 @@ class Routes:
         """`near`: the route of the lease that is there, unless it is a direct one."""
         here, owner, in_force = self._whereabouts(key, now)
         if here is not None:
-            self._forget_demotion(key)
+            self.demotions.end(key)
             return here
         demoted = self._demotion(key, near, owner if in_force else None, now)
         if demoted is None and in_force and owner is not None:
@@ -204,7 +199,7 @@ class Routes:
 
     def implied(self, key: bytes, now: float) -> Route | Towards | None:
         """What there should be, changing nothing. What nothing explains yet, and what is demoted, is right as it is."""
-        held, until = self.held(key), self.demoted_until(key)
+        held, until = self.held(key), self.demotions.until(key)
         demoted = isinstance(held, Route) and held.kind is RouteKind.DEMOTED and until is not None and now < until
         here, owner, in_force = self._whereabouts(key, now)
         if here is not None or not (demoted or key in self._adopted):
@@ -235,15 +230,17 @@ class Routes:
         for DEMOTED_BLIND_TIME and do not circle; from then on Babel is believed.
         """
         if near is None:
-            self._forget_demotion(key)
+            self.demotions.end(key)
             return None
-        since = self._demoted.get(key)
-        if since is None:
+        if self.demotions.until(key) is None:
             if near.kind is not RouteKind.HERE:
                 return None
-            since = self._demote(key, now)
-        if since + constants.DEMOTED_TIME <= now:
-            self._forget_demotion(key)
+            self.demotions.begin(key, now)
+        if owner is not None:
+            self.demotions.inherit(key, owner)
+        until = self.demotions.until(key)
+        if until is None or until <= now:
+            self.demotions.end(key)
             return None
         assert isinstance(near.next_hop, NextHop)
         way: NextHop | None = self._nowhere(near.next_hop)
@@ -252,7 +249,7 @@ class Routes:
             safe = self._nodes.safe_next_hop(node, version)
             if safe is not None:
                 way = safe
-            elif since + constants.DEMOTED_BLIND_TIME <= now:
+            elif not self.demotions.is_blind(key, now):
                 way = self._nodes.next_hop(node, version)
         return Route(lease_prefix(key), RouteKind.DEMOTED, way) if way is not None else None
 
@@ -277,15 +274,6 @@ class Routes:
     def _forget(self, key: bytes) -> Route | Towards | None:
         """It is not in the kernel any more. Returns what was."""
         return self.near.pop(key, None) or self.direct.installed.pop(key, None)
-
-    def _demote(self, key: bytes, since: float) -> float:
-        self._demoted[key] = since
-        self._state.agenda.set(Job.DEMOTED, key, since + constants.DEMOTED_BLIND_TIME)
-        return since
-
-    def _forget_demotion(self, key: bytes) -> None:
-        if self._demoted and self._demoted.pop(key, None) is not None:
-            self._state.agenda.clear(Job.DEMOTED, key)
 
 
 def route_of(key: bytes, towards: Towards) -> Route:
