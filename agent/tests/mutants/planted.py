@@ -719,6 +719,14 @@ BUGS = (
         ROUTES,
     ),
     Bug(
+        "demotion-outlives-the-next-move",
+        "a node that the station left two moves ago hides from a router behind it where the station is now",
+        "core/demotions.py",
+        "        elif owner != demotion.heir:\n",
+        "        elif False:\n",
+        ROUTES,
+    ),
+    Bug(
         "demoted-towards-who-has-no-lease",
         "a demoted route leads to the station's node though the lease is over, and who goes by Babel sends back",
         "core/routes.py",
