@@ -175,7 +175,7 @@ class Routes:
                 self._adopted.discard(key)
             near, installed = self.near.get(key), self.held(key)
             desired = self._desired(key, near, turn.now)
-            if desired == installed:
+            if desired is installed or desired == installed:
                 continue
             if installed is None and self._losses.ready_at(key, turn.now) > turn.now:
                 continue  # the agenda touches it again
@@ -225,6 +225,9 @@ class Routes:
         interface = self._state.present.get(station)
         if interface is None or not in_force:
             return None, None, in_force
+        near = self.near.get(key)
+        if near is not None and near.kind is RouteKind.HERE and near.next_hop == NextHop(interface, None):
+            return near, None, True  # the same, and need not be compared
         return Route(lease_prefix(key), RouteKind.HERE, NextHop(interface, None)), None, True
 
     def _demotion(self, key: bytes, near: Route | None, owner: bytes | None, now: float) -> Route | None:
