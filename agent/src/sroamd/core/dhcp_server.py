@@ -282,6 +282,8 @@ class DhcpServer:
                 self._leases.grant(turn, datum.key, station, 0)
 
     def _forget_offers(self, turn: Turn, station: Mac, but: bytes = b"") -> None:
+        if not self._state.offers:
+            return
         for datum in self._leases.of_station(station, IPV4_LEASE):
             if datum.key in self._state.offers and datum.key != but:
                 self._state.offers.discard(datum.key)

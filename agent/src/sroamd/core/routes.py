@@ -24,7 +24,7 @@ from sroamd.core.effects import InstallRoute, Level, RemoveRoute
 from sroamd.core.nodes import Nodes
 from sroamd.core.pools import StationPlaces
 from sroamd.core.turn import State, Turn
-from sroamd.core.values import NextHop, Prefix, Route, RouteKind, Towards
+from sroamd.core.values import NextHop, Prefix, Route, RouteKind, Towards, Via
 from sroamd.wire.datum import association_key, ipv4_lease_key, ipv6_lease_key, lease_prefix
 
 
@@ -226,7 +226,7 @@ class Routes:
         if interface is None or not in_force:
             return None, None, in_force
         near = self.near.get(key)
-        if near is not None and near.kind is RouteKind.HERE and near.next_hop == NextHop(interface, None):
+        if near is not None and near.kind is RouteKind.HERE and is_link(near.next_hop, interface):
             return near, None, True  # the same, and need not be compared
         return Route(lease_prefix(key), RouteKind.HERE, NextHop(interface, None)), None, True
 
@@ -289,6 +289,11 @@ class Routes:
     def _forget_demotion(self, key: bytes) -> None:
         if self._demoted and self._demoted.pop(key, None) is not None:
             self._state.agenda.clear(Job.DEMOTED, key)
+
+
+def is_link(via: Via, interface: str) -> bool:
+    """Whether it is the interface itself."""
+    return isinstance(via, NextHop) and via.interface == interface and via.gateway is None
 
 
 def route_of(key: bytes, towards: Towards) -> Route:
