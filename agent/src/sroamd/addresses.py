@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
+from ipaddress import IPv4Address
 from typing import Self
 
 _PAIR = "[0-9a-fA-F]{2}"
@@ -17,7 +19,7 @@ class _Octets(bytes):
     def __new__(cls, octets: bytes) -> Self:
         if len(octets) != cls.length:
             raise ValueError(f"{cls.__name__} needs {cls.length} octets, not {len(octets)}")
-        return super().__new__(cls, octets)
+        return bytes.__new__(cls, octets)
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -54,3 +56,10 @@ class NodeId(_Octets):
 
 BROADCAST = Mac(b"\xff" * 6)
 NO_MAC = Mac(bytes(6))
+
+
+# The ipaddress module takes a microsecond to make one, and a message names the same few more than once.
+@lru_cache(maxsize=1024)
+def ipv4_address(packed: bytes) -> IPv4Address:
+    """From its 4 octets. ValueError if there are not so many."""
+    return IPv4Address(packed)

@@ -9,9 +9,11 @@ import pytest
 
 from sroamd.core import effects as do
 from sroamd.core import events as ev
+from sroamd.core.dhcp_options import LISTS_MAX, ReplyOptions
 from sroamd.wire.dhcpv4 import MessageType, decode, encode
-from tests.core.harness import ALICE, SERVERS, Lab
+from tests.core.harness import ALICE, BOB, SERVERS, Lab, config_of
 from tests.core.messages import GATEWAY, NOWHERE, dhcp, discover, init_reboot, renew, select
+from tests.core.reloading import reload
 
 HOST_ROUTES = bytes((32, 192, 0, 2, 1, 0, 0, 0, 0)) + bytes((0, 192, 0, 2, 1))
 CLIENT_ID = b"\xff\1\2\3\4opaque"
@@ -47,6 +49,31 @@ def test_r3442_121_host_netmask_has_the_gateways_own_route_first() -> None:
     for sent in offer_and_ack(lab_with_alice(netmask="host")):
         assert sent.message.options[1] == bytes((255, 255, 255, 255))
         assert sent.message.options[121] == HOST_ROUTES
+
+
+def test_what_is_remembered_of_a_list_is_no_clients_own_and_ends_with_the_configuration() -> None:
+    """Replies to one list are made once: a client's name and identifier are not in what the next one gets."""
+    lab = Lab(netmask="host")
+    lab.join(1, ALICE)
+    lab.join(1, BOB)
+    listed = {55: bytes((3, 1, 6, 12))}
+    alice = offer_and_ack(lab, listed | {61: CLIENT_ID, 81: b"\0\0\0phone"})
+    (bobs,) = lab.dhcp(1, dhcp(MessageType.DISCOVER, BOB, listed))
+    assert {61, 81} <= alice[0].message.options.keys()
+    assert bobs.message.options.keys() == alice[0].message.options.keys() - {61, 81}
+    assert bobs.message.options[1] == bytes((255, 255, 255, 255))
+    reload(lab, netmask="prefix")
+    assert offer_and_ack(lab, listed)[1].message.options[1] == bytes((255, 255, 255, 0))
+
+
+def test_so_many_lists_are_remembered_and_no_more() -> None:
+    made = ReplyOptions(config_of(1))
+    for number in range(3 * LISTS_MAX):
+        request = dhcp(MessageType.DISCOVER, ALICE, {55: number.to_bytes(2, "big")})
+        options = made.parameters(request, MessageType.OFFER, 1800)
+        assert list(options)[:5] == [54, 51, 58, 59, 1], "in the cache or not, the same"
+        assert options == made.parameters(request, MessageType.OFFER, 1800)
+    assert made.lists_remembered == LISTS_MAX
 
 
 def test_prefix_netmask_has_the_default_route_only() -> None:

@@ -17,7 +17,7 @@ from sroamd.core.values import StoredDatum
 from sroamd.io import store as store_module
 from sroamd.io import store_file
 from sroamd.io.store import Store
-from sroamd.stored import Instant
+from sroamd.stored import Instant, Row
 from tests.io.events import Collector, until
 
 MACHINE, OTHER_MACHINE = Mac.parse("00:00:5e:00:53:01"), Mac.parse("00:00:5e:00:53:02")
@@ -55,6 +55,22 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(store_file, "now", clock)
     return clock
+
+
+@pytest.mark.parametrize("count", [1, 2, 63, 64, 65, 200])
+def test_however_many_rows_there_are_all_of_one_commit_are_written_and_deleted(directory: Path, count: int) -> None:
+    """They are put with as few statements as may be."""
+    now = store_file.now()
+    rows = {lease(number).key: Row(bytes((2, 0, 0, 0, 0, number)), number, 1000.0, now) for number in range(count)}
+    store = Store(directory)
+    assert store_file.write(store._connection, rows) is None
+    assert {datum.key: (datum.value, datum.seqno) for datum in store.load()} == {
+        key: (row.value, row.seqno) for key, row in rows.items()
+    }
+    newer: dict[bytes, Row | None] = {key: Row(b"newer!", 9, 1.0, now) for key in list(rows)[1::2]}
+    assert store_file.write(store._connection, newer | dict.fromkeys(list(rows)[::2])) is None
+    assert {(datum.key, datum.value) for datum in store.load()} == {(key, b"newer!") for key in newer}
+    store.close()
 
 
 def test_row_with_a_ticket_is_on_disk_when_its_event_comes(directory: Path) -> None:

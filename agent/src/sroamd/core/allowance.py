@@ -28,11 +28,13 @@ class Allowance:
 
     def take(self, station: Mac, now: float) -> bool:
         """Whether there was one left."""
-        if not self.has(station, now):
+        full_at = self._after_one(station, now)
+        if full_at > now + self._whole:
             return False
-        self._full_at.keep(station, self._after_one(station, now), now)
+        self._full_at.keep(station, full_at, now)
         return True
 
     def _after_one(self, station: Mac, now: float) -> float:
         """When all of it would be there again, were one taken now."""
-        return max(self._full_at.get(station, now), now) + self._interval
+        full_at = self._full_at.get(station, now)
+        return (full_at if full_at > now else now) + self._interval

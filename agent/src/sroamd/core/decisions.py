@@ -7,6 +7,7 @@ many were left out.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 from sroamd import constants
 from sroamd.addresses import Mac
@@ -25,10 +26,11 @@ class Decisions:
         self._left_out = 0
         self.counters: Counter[str] = Counter()
 
-    def note(self, turn: Turn, station: Mac, text: str, level: Level = Level.INFO) -> None:
-        """A line, unless there were too many. `station`: whose allowance it is."""
+    def note(self, turn: Turn, station: Mac, text: str | Callable[[], str], level: Level = Level.INFO) -> None:
+        """A line, unless there were too many. `station`: whose allowance it is. `text`: or what makes it, where many
+        may be left out."""
         if self._of_each.take(station, turn.now) and self._of_all.take(turn.now):
-            turn.note(level, text)
+            turn.note(level, text if isinstance(text, str) else text())
             return
         self.counters["dhcp4.not-logged"] += 1
         if not self._left_out:

@@ -8,6 +8,7 @@ clients; everything else to those that list it, and to those that list nothing a
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network
 
 from sroamd.config import Config, IpAddress
@@ -23,6 +24,7 @@ from sroamd.wire.dhcpv4 import (
     OPTION_LEASE_TIME,
     OPTION_MTU,
     OPTION_NTP,
+    OPTION_PARAMETER_REQUEST_LIST,
     OPTION_RAPID_COMMIT,
     OPTION_REBINDING_TIME,
     OPTION_RENEWAL_TIME,
@@ -38,6 +40,7 @@ from sroamd.wire.domains import encode_domains
 HOST_MASK = IPv4Address("255.255.255.255")
 ON_LINK = IPv4Address(0)
 DEFAULT_ROUTE = IPv4Network("0.0.0.0/0")
+LISTS_MAX = 128  # parameter request lists that are remembered, with what is said to each
 MAY_AUTO_CONFIGURE = b"\1"
 
 
@@ -46,16 +49,23 @@ class ReplyOptions:
 
     def __init__(self, config: Config) -> None:
         dhcp4 = config.dhcp4
-        self._times = dhcp4.renew_at, dhcp4.rebind_at
+        self._renew_at, self._rebind_at = dhcp4.renew_at, dhcp4.rebind_at
         self._ipv6_only = None if dhcp4.ipv6_only is None else dhcp4.ipv6_only.to_bytes(4, "big")
         self._auto_configure = None if dhcp4.auto_configure is None else bytes((dhcp4.auto_configure,))
         self._rapid_commit = dhcp4.rapid_commit
         self.server = config.network.ipv4_gateway
+        self._server_packed = self.server.packed
         self._for_all = dict(_for_all(config))
         self._unasked = self._for_all | dict(_on_request(config))  # to clients that list nothing
         self._asked = dict(self._unasked)
         if self._ipv6_only is not None:
             self._asked[OPTION_IPV6_ONLY] = self._ipv6_only
+        # Devices of one make all have the same list, so a few lists serve nearly all of them.
+        self._listed = lru_cache(maxsize=LISTS_MAX)(self._make_listed)
+
+    @property
+    def lists_remembered(self) -> int:
+        return self._listed.cache_info().currsize
 
     # -- what the client asks for beside an address
 
@@ -87,26 +97,33 @@ class ReplyOptions:
 
     def parameters(self, request: DhcpMessage, kind: MessageType, life: int) -> dict[int, bytes]:
         """`life` 0: no lease goes with it (the answer to an INFORM)."""
-        options: dict[int, bytes] = {}
+        options = {OPTION_SERVER_ID: self._server_packed}
         if life:
             options[OPTION_LEASE_TIME] = life.to_bytes(4, "big")
-            for code, share in zip((OPTION_RENEWAL_TIME, OPTION_REBINDING_TIME), self._times, strict=True):
-                options[code] = int(life * share).to_bytes(4, "big")
+            options[OPTION_RENEWAL_TIME] = int(life * self._renew_at).to_bytes(4, "big")
+            options[OPTION_REBINDING_TIME] = int(life * self._rebind_at).to_bytes(4, "big")
         if kind is MessageType.ACK and request.message_type is MessageType.DISCOVER:
             options[OPTION_RAPID_COMMIT] = b""  # RFC 4039 section 3.1
-        options[OPTION_SUBNET_MASK] = self._for_all[OPTION_SUBNET_MASK]
-        listed = request.parameter_request_list
-        known = self._asked if life else self._unasked  # RFC 8925 section 3.3: never without an address of ours
+        listed = request.options.get(OPTION_PARAMETER_REQUEST_LIST, b"")
+        options.update(self._listed(listed, bool(life)))
+        return self._with_client_id(request, options)
+
+    def _make_listed(self, listed: bytes, with_lease: bool) -> dict[int, bytes]:
+        """What is the same for all clients with this list."""
+        options = {OPTION_SUBNET_MASK: self._for_all[OPTION_SUBNET_MASK]}
+        known = self._asked if with_lease else self._unasked  # RFC 8925 section 3.3: never without an address of ours
         options.update((code, known[code]) for code in listed if code in known)
         for code, value in (self._for_all if listed else self._unasked).items():
             options.setdefault(code, value)
-        return self._framed(request, options)
+        return options
 
     def _framed(self, request: DhcpMessage, options: dict[int, bytes]) -> dict[int, bytes]:
-        framed = {OPTION_SERVER_ID: self.server.packed, **options}
+        return self._with_client_id(request, {OPTION_SERVER_ID: self._server_packed, **options})
+
+    def _with_client_id(self, request: DhcpMessage, options: dict[int, bytes]) -> dict[int, bytes]:
         if request.client_id is not None:
-            framed[OPTION_CLIENT_ID] = request.client_id  # unaltered, in every reply: RFC 6842 section 3
-        return framed
+            options[OPTION_CLIENT_ID] = request.client_id  # unaltered, in every reply: RFC 6842 section 3
+        return options
 
 
 def _for_all(config: Config) -> Iterator[tuple[int, bytes]]:

@@ -20,6 +20,7 @@ from sroamd.wire.dhcpv4 import BOOTREPLY, PACKET_SIZE_MIN, DhcpMessage, MessageT
 UNSPECIFIED = IPv4Address(0)
 LIMITED_BROADCAST = IPv4Address("255.255.255.255")
 LEASE_LIFE_MIN = 60
+COUNTERS = {kind: f"dhcp4.{kind.name.lower()}" for kind in MessageType}  # of messages heard, and of those said
 
 
 class DhcpReplies:
@@ -60,7 +61,7 @@ class DhcpReplies:
 
     def send(self, turn: Turn, event: DhcpReceived, kind: MessageType, address: IPv4Address, life: int) -> None:
         turn.said.append(reply(self.options, event, kind, address, life, self._hostnames.answers(event.message)))
-        self.counters[f"dhcp4.{kind.name.lower()}"] += 1
+        self.counters[COUNTERS[kind]] += 1
 
 
 def reply(
@@ -80,7 +81,8 @@ def reply(
     elif kind is MessageType.OFFER and address == UNSPECIFIED:
         options = made.without_address(request)
     else:
-        options = made.parameters(request, kind, life) | names
+        options = made.parameters(request, kind, life)
+        options.update(names)
     message = DhcpMessage(
         op=BOOTREPLY,
         message_type=kind,

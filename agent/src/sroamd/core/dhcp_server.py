@@ -15,7 +15,7 @@ from sroamd.core.agenda import Job
 from sroamd.core.allowance import Allowance
 from sroamd.core.database import Datum
 from sroamd.core.decisions import Decisions
-from sroamd.core.dhcp_reply import UNSPECIFIED, DhcpReplies
+from sroamd.core.dhcp_reply import COUNTERS, UNSPECIFIED, DhcpReplies
 from sroamd.core.effects import Level
 from sroamd.core.events import DhcpReceived
 from sroamd.core.hostnames import Hostnames
@@ -59,7 +59,7 @@ class DhcpServer:
         if message.chaddr != event.source:
             self._replies.ignore(turn, event, "unauthorised", f"it speaks for {message.chaddr}")
             return
-        self.counters[f"dhcp4.{message.message_type.name.lower()}"] += 1
+        self.counters[COUNTERS[message.message_type]] += 1
         match message.message_type:
             case MessageType.DISCOVER:
                 self._discover(turn, event)
@@ -112,7 +112,7 @@ class DhcpServer:
         else:
             life = self._replies.life(message)
             self._replies.send(turn, event, MessageType.OFFER, address, life)
-            self._decisions.note(turn, station, f"OFFER {station}: {address} for {life} s")
+            self._decisions.note(turn, station, lambda: f"OFFER {station}: {address} for {life} s")
 
     def _nothing_left(self, turn: Turn, event: DhcpReceived) -> None:
         if self._replies.options.asks_what_to_do_without(event.message):
@@ -220,13 +220,13 @@ class DhcpServer:
     def _why_not(self, event: DhcpReceived, key: bytes, now: float) -> str | None:
         """Why the station may not have it, whoever has it now: another part of the pool, a reservation."""
         leases, station, client_id = self._leases, event.source, event.message.client_id
-        address = address_of_key(key)
         if not leases.may_have(key, station, client_id):
+            address = address_of_key(key)
             if leases.reservations.is_kept_from(key, station, client_id):
                 return f"{address} is reserved for another"
             return f"{address} is not in the pool {self._state.config.network.ipv4_prefix}"
         if now >= self._state.settled_at and leases.is_superseded(key, station, now, client_id):
-            return f"{address} is not what is reserved for it"
+            return f"{address_of_key(key)} is not what is reserved for it"
         return None
 
     def _renews_what_is_free(self, event: DhcpReceived, key: bytes, now: float) -> bool:
@@ -262,11 +262,15 @@ class DhcpServer:
         if datum is not None and datum.value == event.source:
             self._replies.send(turn, event, MessageType.ACK, address, life)
             self._hostnames.learn(turn, event.message, life)
-            name = self._hostnames.of(event.source, turn.now)
-            called = "" if name is None else f", {name}"
-            self._decisions.note(turn, event.source, f"ACK {event.source}: {address} for {life} s{called}")
+            self._decisions.note(turn, event.source, lambda: self._acknowledged(turn, event.source, address, life))
         else:
             self._replies.refuse(turn, event, f"{address} has just become another's")
+
+    def _acknowledged(self, turn: Turn, station: Mac, address: IPv4Address, life: int) -> str:
+        """For people."""
+        name = self._hostnames.of(station, turn.now)
+        called = "" if name is None else f", {name}"
+        return f"ACK {station}: {address} for {life} s{called}"
 
     def _release_former(self, turn: Turn, event: DhcpReceived, key: bytes) -> None:
         """It has something else now than what it was told to leave: that is free."""
@@ -278,6 +282,8 @@ class DhcpServer:
                 self._leases.grant(turn, datum.key, station, 0)
 
     def _forget_offers(self, turn: Turn, station: Mac, but: bytes = b"") -> None:
+        if not self._state.offers:
+            return
         for datum in self._leases.of_station(station, IPV4_LEASE):
             if datum.key in self._state.offers and datum.key != but:
                 self._state.offers.discard(datum.key)

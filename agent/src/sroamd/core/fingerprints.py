@@ -9,6 +9,7 @@ The tree's shape is that of `wire.summary`.
 from __future__ import annotations
 
 from collections.abc import Iterator, KeysView
+from functools import lru_cache
 from hashlib import sha256
 
 from sroamd.wire.summary import BUCKETS, DEPTH, DIGEST_SIZE, FAN_OUT, SHORT_SIZE
@@ -20,6 +21,7 @@ def fingerprint(key: bytes, seqno: int, value: bytes) -> int:
     return int.from_bytes(sha256(text).digest()[:DIGEST_SIZE], "big")
 
 
+@lru_cache(maxsize=1024)  # one change of a key asks for it some times
 def bucket_of(key: bytes) -> int:
     """The first 12 bits of SHA-256(key)."""
     return int.from_bytes(sha256(key).digest()[:2], "big") // (0x10000 // BUCKETS)

@@ -19,6 +19,7 @@ from sroamd.core.values import Permit
 from sroamd.wire.datum import lease_prefix
 
 _NOTHING: frozenset[Permit] = frozenset()
+_Grounds = tuple[str | None, frozenset[bytes]]  # the interface that a station is on, keys of the leases that it may use
 
 
 class Guard:
@@ -28,6 +29,7 @@ class Guard:
         self._state = state
         self._places = StationPlaces(state.config.network)
         self._held: dict[Mac, frozenset[Permit]] = {}  # what we believe the kernel has, by station
+        self._grounds: dict[Mac, _Grounds] = {}  # what all of that was derived from, where that is known
         self._holders: dict[bytes, Mac] = {}  # by key of a lease: the station that may use it
         self._adopted: set[Permit] = set()  # found in the kernel at the start, and not explained yet
         self._started = False
@@ -52,6 +54,7 @@ class Guard:
             self._adopted = set(permits) - self.permits()
             self._state.agenda.set(Job.PERMITS_ADOPTED, None, turn.now + constants.ADOPT_TIME)
         self._held.clear()
+        self._grounds.clear()
         self._holders.clear()
         for station, found in held.items():
             self._keep(station, frozenset(found))
@@ -87,18 +90,23 @@ class Guard:
         stations.clear()
 
     def _reconcile_station(self, turn: Turn, station: Mac, *, all_listed: bool) -> None:
-        held, desired = self._held.get(station, _NOTHING), self._desired(station, turn.now)
+        grounds = self._state.present.get(station), self._usable(station, turn.now)
+        if self._grounds.get(station) == grounds:
+            return  # as at nearly every renewal
+        held, desired = self._held.get(station, _NOTHING), self._desired(station, *grounds)
         if self._adopted:
             desired |= {permit for permit in held - desired if self._is_undecided(permit, turn.now, all_listed)}
-        if desired == held:
-            return
-        turn.made.extend(AddPermit(permit) for permit in in_order(desired - held))
-        turn.broken.extend(RemovePermit(permit) for permit in in_order(held - desired))
-        self._adopted -= held - desired
-        self._keep(station, desired)
+        if desired != held:
+            turn.made.extend(AddPermit(permit) for permit in in_order(desired - held))
+            turn.broken.extend(RemovePermit(permit) for permit in in_order(held - desired))
+            self._adopted -= held - desired
+            self._keep(station, desired)
+        if desired and not self._adopted:
+            self._grounds[station] = grounds
 
     def _keep(self, station: Mac, permits: frozenset[Permit]) -> None:
         """The kernel has these of the station, and no others."""
+        self._grounds.pop(station, None)
         for permit in self._held.pop(station, _NOTHING) - permits:
             if permit.prefix is not None and self._holders.get(key := key_of(permit.prefix)) == station:
                 del self._holders[key]
@@ -108,12 +116,13 @@ class Guard:
         if permits:
             self._held[station] = permits
 
-    def _desired(self, station: Mac, now: float) -> frozenset[Permit]:
-        interface = self._state.present.get(station)
+    def _usable(self, station: Mac, now: float) -> frozenset[bytes]:
+        return frozenset([key for key in self._state.database.leases_of(station) if self._may_use(key, now)])
+
+    def _desired(self, station: Mac, interface: str | None, keys: frozenset[bytes]) -> frozenset[Permit]:
         if interface is None:
             return _NOTHING
-        prefixes = (lease_prefix(key) for key in self._state.database.leases_of(station) if self._may_use(key, now))
-        return frozenset((Permit(interface, station), *(Permit(interface, station, prefix) for prefix in prefixes)))
+        return frozenset((Permit(interface, station), *(Permit(interface, station, lease_prefix(key)) for key in keys)))
 
     def _may_use(self, key: bytes, now: float) -> bool:
         state = self._state

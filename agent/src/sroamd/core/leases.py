@@ -50,8 +50,11 @@ class Leases:
     def of_station(self, station: Mac, key_type: int) -> list[Datum]:
         """Its leases of that type, expired ones too, lowest address first."""
         database = self._state.database
-        data = (database.get(key) for key in database.leases_of(station) if key[0] == key_type)
-        return sorted((datum for datum in data if datum is not None), key=lambda datum: datum.key)
+        keys = [key for key in database.leases_of(station) if key[0] == key_type]
+        data = [datum for key in keys if (datum := database.get(key)) is not None]
+        if len(data) > 1:
+            data.sort(key=lambda datum: datum.key)
+        return data
 
     def addresses_of(self, station: Mac, now: float) -> list[IPv4Address]:
         """Those of its living leases, lowest first."""
@@ -123,8 +126,11 @@ class Leases:
         reserved = self.reservations.key_for(kind, station, client_id)
         if reserved is not None and self.is_free(reserved, station, now):
             return reserved
-        for held in self._own(station, kind, now):
-            keys = [datum.key for datum in held if self.may_have(datum.key, station, client_id)]
+        own = self.of_station(station, kind)
+        # Its leases; then also what is only offered to it, perhaps where it was for a moment; then all that it had.
+        for end in (now + constants.OFFER_LIFE, now, float("-inf")) if own else ():
+            held = [datum.key for datum in own if datum.expires_at > end]
+            keys = [key for key in held if self.may_have(key, station, client_id)]
             if keys:
                 return wish if wish in keys else keys[0]
         if wish is not None and self.may_have(wish, station, client_id) and self.is_certainly_free(wish, station, now):
@@ -168,12 +174,6 @@ class Leases:
         """Whether every node that knows nothing would give it just this."""
         pool = self.vacancies[key[0]].pool
         return key in (pool.key(pool.walk(station).start), self.reservations.key_for(key[0], station))
-
-    def _own(self, station: Mac, kind: int, now: float) -> tuple[list[Datum], ...]:
-        """Its leases; then also what is only offered to it, perhaps where it was for a moment; then all that it had."""
-        own = self.of_station(station, kind)
-        ends = (now + constants.OFFER_LIFE, now)
-        return (*([datum for datum in own if datum.expires_at > end] for end in ends), own)
 
     def _first_free(self, kind: int, station: Mac, now: float) -> bytes | None:
         """Of the first WALK_STEPS places the best free one; in a pool that is fuller than that, the best of all."""

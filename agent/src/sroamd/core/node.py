@@ -89,10 +89,9 @@ class Node:
             self._changed(turn, turn.unreacted.pop())
         self.nodes.watch(turn)
         self.leases.follow(turn.touched, turn.now)
-        self.guard.reconcile(
-            turn, all_listed=self.associations.all_listed
-        )  # before the routes, which take what is touched
-        self.routes.reconcile(turn, all_listed=self.associations.all_listed)
+        all_listed = self.associations.all_listed
+        self.guard.reconcile(turn, all_listed=all_listed)  # before the routes, which take what is touched
+        self.routes.reconcile(turn, all_listed=all_listed)
         self.peering.flush(turn)
         self.census.checks.settle()
         return turn.effects()

@@ -100,4 +100,8 @@ class StationPlaces:
         self._never = frozenset(map(ipv4_lease_key, never))
 
     def __contains__(self, key: bytes) -> bool:
-        return key not in self._never and any(pool.place(key) is not None for pool in self.pools[key[0]])
+        if key not in self._never:
+            for pool in self.pools[key[0]]:
+                if pool.place(key) is not None:
+                    return True
+        return False

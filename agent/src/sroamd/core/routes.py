@@ -25,7 +25,7 @@ from sroamd.core.effects import InstallRoute, Level, RemoveRoute
 from sroamd.core.nodes import Nodes
 from sroamd.core.pools import StationPlaces
 from sroamd.core.turn import State, Turn
-from sroamd.core.values import NextHop, Prefix, Route, RouteKind, Towards
+from sroamd.core.values import NextHop, Prefix, Route, RouteKind, Towards, Via
 from sroamd.wire.datum import association_key, ipv4_lease_key, ipv6_lease_key, lease_prefix
 
 
@@ -170,7 +170,7 @@ class Routes:
                 self._adopted.discard(key)
             near, installed = self.near.get(key), self.held(key)
             desired = self._desired(key, near, turn.now)
-            if desired == installed:
+            if desired is installed or desired == installed:
                 continue
             if installed is None and self._losses.ready_at(key, turn.now) > turn.now:
                 continue  # the agenda touches it again
@@ -220,6 +220,9 @@ class Routes:
         interface = self._state.present.get(station)
         if interface is None or not in_force:
             return None, None, in_force
+        near = self.near.get(key)
+        if near is not None and near.kind is RouteKind.HERE and is_link(near.next_hop, interface):
+            return near, None, True  # the same, and need not be compared
         return Route(lease_prefix(key), RouteKind.HERE, NextHop(interface, None)), None, True
 
     def _demotion(self, key: bytes, near: Route | None, owner: bytes | None, now: float) -> Route | None:
@@ -274,6 +277,11 @@ class Routes:
     def _forget(self, key: bytes) -> Route | Towards | None:
         """It is not in the kernel any more. Returns what was."""
         return self.near.pop(key, None) or self.direct.installed.pop(key, None)
+
+
+def is_link(via: Via, interface: str) -> bool:
+    """Whether it is the interface itself."""
+    return isinstance(via, NextHop) and via.interface == interface and via.gateway is None
 
 
 def route_of(key: bytes, towards: Towards) -> Route:

@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
-from itertools import groupby
 from typing import Any, Protocol, assert_never, get_args
 
 from sroamd.addresses import Mac, NodeId
@@ -142,22 +141,34 @@ class Executor:
 
     def apply(self, wanted: Iterable[Effect]) -> None:
         """Do them in order; changes of routes that stand in a row go to the kernel in one write, as do permits."""
-        for apply, run in groupby(wanted, key=lambda effect: self._together.get(type(effect))):
-            if apply is not None:
-                apply(list(run))
+        together: Callable[[list[Any]], None] | None = None  # what does those that stand in the row
+        row: list[Effect] = []
+        for effect in wanted:
+            do_all = self._together.get(type(effect))
+            if together is not None and do_all != together:
+                together(row)
+                row = []
+            together = do_all
+            if together is None:
+                self._apply(effect)
             else:
-                for effect in run:
-                    self._apply(effect)
+                row.append(effect)
+        if together is not None:
+            together(row)
 
     def _apply(self, effect: Effect) -> None:
-        match effect:
+        match effect:  # what is most frequent comes first: each case before it takes time
+            case effects.StoreLeases(data, ticket):
+                self._store.put(data, ticket)
+            case effects.Note():
+                write_note(effect)
             case (
-                effects.SendGratuitousArp()
+                effects.SendDhcp()
+                | effects.SendGratuitousArp()
                 | effects.SendNeighborAdvertisement()
                 | effects.SendArpRequest()
                 | effects.SendArpProbe()
                 | effects.SendNeighborSolicitation()
-                | effects.SendDhcp()
                 | effects.SendDhcp6()
                 | effects.SendRouterAdvertisement()
             ):
@@ -174,8 +185,6 @@ class Executor:
                 self._access_points[interface].poll(station)
             case effects.Disassociate(interface, station):
                 self._access_points[interface].disassociate(station)
-            case effects.StoreLeases(data, ticket):
-                self._store.put(data, ticket)
             case effects.ForgetLeases(keys):
                 self._store.forget(keys)
             case effects.WatchNextHops(addresses):
@@ -191,8 +200,6 @@ class Executor:
                 | effects.RouteCheckEnded()
             ):
                 self._checks.tell(effect)
-            case effects.Note():
-                write_note(effect)
             case effects.Stop():
                 self._process.stop()
             case (

@@ -17,7 +17,7 @@ class FrameLimit:
 
     def __init__(self) -> None:
         # When all of a source's burst is there again, if it sends nothing more. Who has been quiet has no entry.
-        self._full_at: dict[Mac, float] = {}
+        self._full_at: dict[bytes, float] = {}
         self._forget_beyond = SPARE
         self._until: dict[Mac, float] = {}
 
@@ -25,9 +25,10 @@ class FrameLimit:
     def muted(self) -> tuple[Mac, ...]:
         return tuple(self._until)
 
-    def take(self, source: Mac, now: float) -> bool:
-        """Whether a frame of this source is to be looked at."""
-        full_at = max(self._full_at.get(source, now), now) + 1 / STATION_FRAMES_RATE
+    def take(self, source: bytes, now: float) -> bool:
+        """Whether a frame of this source, the octets of a MAC, is to be looked at."""
+        before = self._full_at.get(source, now)
+        full_at = (before if before > now else now) + 1 / STATION_FRAMES_RATE
         if full_at > now + STATION_FRAMES_BURST / STATION_FRAMES_RATE:
             return False
         if len(self._full_at) >= self._forget_beyond:

@@ -5,23 +5,22 @@ from __future__ import annotations
 from collections import deque
 from typing import Generic, TypeVar
 
-from sroamd.addresses import Mac
 from sroamd.constants import FRAMES_OF_STATION_WAITING_MAX, FRAMES_WAITING_MAX
 
 Frame = TypeVar("Frame")
 
 
 class FrameQueue(Generic[Frame]):
-    """Of one interface. Frames of one source keep their order."""
+    """Of one interface. Frames of one source, the octets of a MAC, keep their order."""
 
     def __init__(self) -> None:
-        self._waiting: dict[Mac, deque[Frame]] = {}  # in the order of their turns
+        self._waiting: dict[bytes, deque[Frame]] = {}  # in the order of their turns
         self._count = 0
 
     def __len__(self) -> int:
         return self._count
 
-    def put(self, source: Mac, frame: Frame) -> bool:
+    def put(self, source: bytes, frame: Frame) -> bool:
         """False: there was no room, and one is lost. It is not that of a source of which nothing waits, as long as the
         one whose turn is last has several.
         """
@@ -35,7 +34,11 @@ class FrameQueue(Generic[Frame]):
             self._waiting[last].pop()
             self._count -= 1
         self._count += 1
-        self._waiting.setdefault(source, deque()).append(frame)
+        frames = self._waiting.get(source)
+        if frames is None:
+            self._waiting[source] = deque((frame,))
+        else:
+            frames.append(frame)
         return not is_lost
 
     def take(self) -> Frame:

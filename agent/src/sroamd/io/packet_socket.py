@@ -33,6 +33,7 @@ RECEIVE_BUFFER = 1 << 20  # some hundreds of DHCP requests: a whole hall that re
 
 ALL_DHCP6_SERVERS = bytes.fromhex("333300010002")  # of ff02::1:2 (RFC 2464 section 7)
 
+_MSG_TRUNC = int(socket.MSG_TRUNC)  # as a flag of an enum it would take microseconds
 _Control = list[tuple[int, int, bytes]]
 _SOURCE = slice(6, 12)  # of an Ethernet frame
 _ETH_P_ALL = 0x0003
@@ -140,9 +141,10 @@ class _Link:
 
     def _readable(self) -> None:
         """Empty the kernel's queue before anything is made of what was in it: what finds no room there is lost."""
+        receive, now = self._socket.recvmsg, self._loop.time()
         for _ in range(READS_MAX):
             try:
-                data, control, flags, _ = self._socket.recvmsg(FRAME_MAX, _CONTROL_SPACE)
+                data, control, flags, _ = receive(FRAME_MAX, _CONTROL_SPACE)
             except BlockingIOError:
                 break
             except OSError as error:
@@ -150,10 +152,9 @@ class _Link:
                 self._counters["frame.socket_errors"] += 1
                 log.debug("%s: %s", self.receiver.interface, error.strerror)
                 break
-            # The filter lets nothing through that is too short for a MAC.
-            source = Mac(data[_SOURCE])
-            if not self._limit.take(source, self._loop.time()):
-                self._flooded(source)
+            source = data[_SOURCE]
+            if not self._limit.take(source, now):
+                self._flooded(Mac(source))  # the filter lets nothing through that is too short for one
             elif not self._waiting.put(source, (data, control, flags)):
                 self._counters["frame.shed"] += 1
         if not self._at_work:
@@ -190,7 +191,7 @@ class _Link:
 
     def _take(self, data: bytes, control: _Control, flags: int) -> None:
         status = _status(control)
-        if flags & socket.MSG_TRUNC:
+        if flags & _MSG_TRUNC:
             outcome = Drop("frame.too_long")
         elif status & _TP_STATUS_VLAN_VALID:
             outcome = Drop("frame.tagged")

@@ -31,7 +31,14 @@ CREATE TABLE leases (
     wall REAL NOT NULL, since_boot REAL NOT NULL, boot TEXT NOT NULL
 ) WITHOUT ROWID;
 """
-_PUT = "INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?, ?, ?, ?)"
+_COLUMNS = 7
+# Rows put with one statement. Python's interpreter lock is let go and taken again for each statement: a thread that
+# wrote row by row would wait for the loop after each, and have it wait.
+_ROWS_AT_ONCE = 64
+_PUTS = [
+    "INSERT OR REPLACE INTO leases VALUES " + ", ".join(["(?, ?, ?, ?, ?, ?, ?)"] * rows)
+    for rows in range(_ROWS_AT_ONCE + 1)
+]
 
 
 class NotOurs(Exception):
@@ -175,17 +182,21 @@ def load(connection: sqlite3.Connection) -> tuple[StoredDatum, ...]:
 
 def write(connection: sqlite3.Connection, rows: Mapping[bytes, Row | None]) -> sqlite3.Error | None:
     """Put and delete (None) them in one transaction. On disk when it returns None; else nothing was changed."""
-    puts, deletions = [], []
+    puts: list[bytes | int | float | str] = []  # the columns of one after the other
+    deletions: list[tuple[bytes]] = []
     for key, row in rows.items():
         if row is None:
             deletions.append((key,))
         else:
             at = row.written
-            puts.append((key, row.value, row.seqno, row.remaining, at.wall, at.since_boot, at.boot))
+            puts += (key, row.value, row.seqno, row.remaining, at.wall, at.since_boot, at.boot)
     try:
         connection.execute("BEGIN IMMEDIATE")
-        connection.executemany("DELETE FROM leases WHERE key = ?", deletions)
-        connection.executemany(_PUT, puts)
+        if deletions:
+            connection.executemany("DELETE FROM leases WHERE key = ?", deletions)
+        for at_once in range(0, len(puts), _COLUMNS * _ROWS_AT_ONCE):
+            columns = puts[at_once : at_once + _COLUMNS * _ROWS_AT_ONCE]
+            connection.execute(_PUTS[len(columns) // _COLUMNS], columns)
         connection.execute("COMMIT")
     except sqlite3.Error as error:
         _roll_back(connection)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from ipaddress import IPv4Address, IPv4Network
 
-from sroamd.addresses import Mac
+from sroamd.addresses import Mac, ipv4_address
 from sroamd.wire.cursor import DecodeError
 
 SERVER_PORT = 67
@@ -59,7 +59,7 @@ PACKET_SIZE_MIN = 576  # every client takes an IP packet of this size (RFC 2131 
 BOOTP_LENGTH = 300  # shorter messages are dropped by old relays and clients (RFC 1542 section 2.1)
 
 _HEADERS = 28  # of IPv4 and UDP, which RFC 2131 counts in the size that a client can take
-_FIXED = struct.Struct("!BBBBIHHIIII6s10x64s128s4s")
+_FIXED = struct.Struct("!BBBBIHH4s4s4s4s6s10x64s128s4s")
 _COOKIE = bytes((99, 130, 83, 99))
 _HTYPE_ETHERNET = 1
 _BROADCAST_FLAG = 0x8000
@@ -102,6 +102,9 @@ class MessageType(IntEnum):
     LEASEACTIVE = 13
 
 
+_MESSAGE_TYPES = {int(kind): kind for kind in MessageType}  # looking there takes a fifth of MessageType(number)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DhcpMessage:
     """A message over Ethernet, request (`op` 1) or reply (`op` 2).
@@ -125,7 +128,7 @@ class DhcpMessage:
 
     def _address(self, option: int) -> IPv4Address | None:
         value = self.options.get(option)
-        return None if value is None else IPv4Address(value)
+        return None if value is None else ipv4_address(value)
 
     def _number(self, option: int) -> int | None:
         value = self.options.get(option)
@@ -167,13 +170,14 @@ class DhcpMessage:
         return self.options.get(OPTION_HOSTNAME)
 
 
-def _scan(area: bytes, found: list[tuple[int, bytes]]) -> None:
-    """Appends the options of one field to `found` (RFC 2131 section 4.1: the last one is the end option)."""
-    at, size = 0, len(area)
+def _scan(area: bytes, options: dict[int, bytes], before: int) -> int:
+    """Adds the options of one field (RFC 2131 section 4.1: the last one is the end option), and joins what comes in
+    parts (RFC 3396). `before`: how many there were in other fields. Returns how many there are with these."""
+    at, size, count = 0, len(area), before
     while at < size:
         code = area[at]
         if code == OPTION_END:
-            return
+            return count
         if code == OPTION_PAD:
             at += 1
             continue
@@ -181,37 +185,34 @@ def _scan(area: bytes, found: list[tuple[int, bytes]]) -> None:
         after = value_at + area[at + 1] if value_at <= size else value_at
         if after > size:
             raise DecodeError(f"option {code} runs over the end")
-        if len(found) == OPTION_INSTANCES_MAX:
+        if count == OPTION_INSTANCES_MAX:
             raise DecodeError(f"more than {OPTION_INSTANCES_MAX} options")
-        found.append((code, area[value_at:after]))
+        count += 1
+        if code not in options:
+            options[code] = area[value_at:after]
+        elif code == OPTION_OVERLOAD and not before:  # which of them would it be?
+            raise DecodeError("option overload twice")
+        else:
+            options[code] += area[value_at:after]
         at = after
     raise DecodeError("options without an end")
 
 
-def _overload(found: list[tuple[int, bytes]]) -> int:
-    values = [value for code, value in found if code == OPTION_OVERLOAD]
-    if not values:
-        return 0
-    if len(values) > 1 or len(values[0]) != 1 or not 1 <= values[0][0] <= 3:
-        raise DecodeError("option overload is not one octet from 1 to 3")
-    return values[0][0]
-
-
 def _decode_options(area: bytes, sname: bytes, file: bytes) -> dict[int, bytes]:
-    """The options field, then `file`, then `sname` where option 52 says so; at last parts are joined (RFC 3396)."""
-    found: list[tuple[int, bytes]] = []
-    _scan(area, found)
-    overload = _overload(found)
-    if overload & _FILE_HOLDS_OPTIONS:
-        _scan(file, found)
-    if overload & _SNAME_HOLDS_OPTIONS:
-        _scan(sname, found)
+    """The options field, then `file`, then `sname` where option 52 says so."""
     options: dict[int, bytes] = {}
-    for code, value in found:
-        options[code] = options[code] + value if code in options else value
-    for code, length in _EXACT_LENGTH.items():
-        if code in options and len(options[code]) != length:
-            raise DecodeError(f"option {code} with {len(options[code])} octets")
+    count = _scan(area, options, 0)
+    overload = options.get(OPTION_OVERLOAD)
+    if overload is not None:
+        if len(overload) != 1 or not 1 <= overload[0] <= 3:
+            raise DecodeError("option overload is not one octet from 1 to 3")
+        if overload[0] & _FILE_HOLDS_OPTIONS:
+            count = _scan(file, options, count)
+        if overload[0] & _SNAME_HOLDS_OPTIONS:
+            _scan(sname, options, count)
+    for code, value in options.items():
+        if code in _EXACT_LENGTH and len(value) != _EXACT_LENGTH[code]:
+            raise DecodeError(f"option {code} with {len(value)} octets")
     client_id = options.get(OPTION_CLIENT_ID)
     if client_id is not None and not CLIENT_ID_MIN <= len(client_id) <= CLIENT_ID_MAX:
         raise DecodeError(f"a client identifier of {len(client_id)} octets")
@@ -231,10 +232,9 @@ def decode(payload: bytes) -> DhcpMessage:
     options = _decode_options(payload[_FIXED.size :], sname, file)
     options.pop(OPTION_OVERLOAD, None)
     kind = options.pop(OPTION_MESSAGE_TYPE, b"\0")
-    try:
-        message_type = MessageType(kind[0])
-    except ValueError as error:
-        raise DecodeError(f"message type {kind[0]}") from error
+    message_type = _MESSAGE_TYPES.get(kind[0])
+    if message_type is None:
+        raise DecodeError(f"message type {kind[0]}")
     return DhcpMessage(
         op=op,
         message_type=message_type,
@@ -242,25 +242,26 @@ def decode(payload: bytes) -> DhcpMessage:
         chaddr=Mac(chaddr),
         secs=secs,
         broadcast=bool(flags & _BROADCAST_FLAG),
-        ciaddr=IPv4Address(ciaddr),
-        yiaddr=IPv4Address(yiaddr),
-        siaddr=IPv4Address(siaddr),
-        giaddr=IPv4Address(giaddr),
+        ciaddr=ipv4_address(ciaddr),
+        yiaddr=ipv4_address(yiaddr),
+        siaddr=ipv4_address(siaddr),
+        giaddr=ipv4_address(giaddr),
         options=options,
     )
 
 
-def _encode_option(code: int, value: bytes) -> bytes:
+def _in_parts(code: int, value: bytes) -> bytes:
     """In parts of at most 255 octets (RFC 3396 section 5)."""
-    if len(value) <= _OPTION_PART_MAX:
-        return bytes((code, len(value))) + value
     parts = [value[at : at + _OPTION_PART_MAX] for at in range(0, len(value), _OPTION_PART_MAX)]
     return b"".join(bytes((code, len(part))) + part for part in parts)
 
 
 def _encode_options(message: DhcpMessage, room: int) -> bytes:
     kind = bytes((OPTION_MESSAGE_TYPE, 1, message.message_type))
-    encoded = [_encode_option(code, value) for code, value in message.options.items()]
+    encoded = [
+        bytes((code, len(value))) + value if len(value) <= _OPTION_PART_MAX else _in_parts(code, value)
+        for code, value in message.options.items()
+    ]
     room -= len(kind) + 1  # and the end option
     octets = b"".join(encoded)
     if len(octets) > room:
@@ -292,7 +293,7 @@ def encode(message: DhcpMessage, *, max_size: int = PACKET_SIZE_MIN) -> bytes:
     if not _FRAMING.isdisjoint(message.options):
         raise ValueError("pad, overload, message type and end are not given as options")
     room = min(max(max_size, PACKET_SIZE_MIN), MESSAGE_MAX) - _HEADERS - _FIXED.size
-    addresses = int(message.ciaddr), int(message.yiaddr), int(message.siaddr), int(message.giaddr)
+    addresses = message.ciaddr.packed, message.yiaddr.packed, message.siaddr.packed, message.giaddr.packed
     flags = _BROADCAST_FLAG if message.broadcast else 0
     start = message.op, _HTYPE_ETHERNET, 6, 0, message.xid, message.secs, flags
     fixed = _FIXED.pack(*start, *addresses, message.chaddr, b"", b"", _COOKIE)

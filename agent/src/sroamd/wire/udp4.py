@@ -6,6 +6,7 @@ import struct
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
+from sroamd.addresses import ipv4_address
 from sroamd.wire.checksum import checksum_holds, internet_checksum
 from sroamd.wire.cursor import DecodeError
 
@@ -14,8 +15,8 @@ TTL = 64
 _PROTOCOL_UDP = 17
 _DO_NOT_FRAGMENT = 0x4000
 _FRAGMENT = 0x3FFF  # "more fragments" and the offset
-_CHECKSUM_AT = 10
 _IP_HEADER = struct.Struct("!BBHHHBBH4s4s")
+_IP_START = struct.Struct("!BBHHHBB")  # up to the checksum
 _UDP_HEADER = struct.Struct("!HHHH")
 _PSEUDO_HEADER = struct.Struct("!4s4sHH")
 
@@ -62,9 +63,8 @@ def decode_datagram(ip_packet: bytes, *, checksum_ready: bool = True) -> Datagra
         pseudo = _PSEUDO_HEADER.pack(source, destination, _PROTOCOL_UDP, length)
         if not checksum_holds(pseudo + segment):
             raise DecodeError("wrong UDP checksum")
-    return Datagram(
-        IPv4Address(source), source_port, IPv4Address(destination), destination_port, segment[_UDP_HEADER.size :]
-    )
+    payload = segment[_UDP_HEADER.size :]
+    return Datagram(ipv4_address(source), source_port, ipv4_address(destination), destination_port, payload)
 
 
 def encode_datagram(datagram: Datagram) -> bytes:
@@ -78,10 +78,7 @@ def encode_datagram(datagram: Datagram) -> bytes:
     # Zero would mean "no checksum"; its other form in ones' complement is sent instead (RFC 768).
     checksum = internet_checksum(pseudo + _UDP_HEADER.pack(*ports, length, 0) + datagram.payload) or 0xFFFF
     # Never fragmented, therefore the identification may be zero (RFC 6864 section 4.1).
-    header = bytearray(
-        _IP_HEADER.pack(
-            0x45, 0, _IP_HEADER.size + length, 0, _DO_NOT_FRAGMENT, TTL, _PROTOCOL_UDP, 0, source, destination
-        )
-    )
-    header[_CHECKSUM_AT : _CHECKSUM_AT + 2] = internet_checksum(bytes(header)).to_bytes(2, "big")
-    return bytes(header) + _UDP_HEADER.pack(*ports, length, checksum) + datagram.payload
+    start = _IP_START.pack(0x45, 0, _IP_HEADER.size + length, 0, _DO_NOT_FRAGMENT, TTL, _PROTOCOL_UDP)
+    ends = source + destination
+    header = start + internet_checksum(start + ends).to_bytes(2, "big") + ends
+    return header + _UDP_HEADER.pack(*ports, length, checksum) + datagram.payload
