@@ -7,6 +7,8 @@ FUZZ_SEED ?= 1
 
 # Looked up before .venv is put on the PATH: .venv is made from it, and the simulated walk needs nothing else.
 SYSTEM_PYTHON := $(shell command -v python3)
+# The distribution's own where it is new enough: it is built with all optimisations, another on the PATH often is not.
+DISTRO_PYTHON := $(shell for p in /usr/bin/python3 $(SYSTEM_PYTHON); do $$p -c 'import tomllib' 2>/dev/null && echo $$p && break; done)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 PINS  := agent/requirements-dev.txt
@@ -115,11 +117,11 @@ routes: preflight setup ## Roams on five nodes at 1,000 packets/s: TOPOLOGY=ring
 	@$(AS_ROOT) python3 -m lab.routes $(ROUTES)
 
 fuzz: ## Hostile input for the flooding port, FUZZ_INPUTS=1000000 of them
-	@PYTHONPATH=agent/src:agent $(SYSTEM_PYTHON) -m tests.fuzz.run --seed $(FUZZ_SEED) \
+	@PYTHONPATH=agent/src:agent $(DISTRO_PYTHON) -m tests.fuzz.run --seed $(FUZZ_SEED) \
 	  $(if $(FUZZ_SESSION),--session $(FUZZ_SESSION),--inputs $(FUZZ_INPUTS))
 
 fuzz-parsers: ## Hostile input for each parser of octets: INPUTS=10000000 for each, PARSER=dhcpv4, SEED=1
-	@PYTHONPATH=agent/src:agent $(SYSTEM_PYTHON) -m tests.fuzz.run_parsers --inputs $(or $(INPUTS),1000000) \
+	@PYTHONPATH=agent/src:agent $(DISTRO_PYTHON) -m tests.fuzz.run_parsers --inputs $(or $(INPUTS),1000000) \
 	  --seed $(or $(SEED),1) $(addprefix --parser ,$(PARSER)) $(if $(OCTETS),--octets $(OCTETS))
 
 diff-dhcp: preflight setup ## Kea, dnsmasq and the agent asked the same: SEQUENCES=1000 of a SEED=1 (root or sudo; two minutes)
