@@ -24,8 +24,9 @@ SCRIPTS := .ci/run .ci/packages $(shell git ls-files '*.sh')
 # No root needed and nothing set up beyond .venv. What needs it, real time or many fleets is in other stages.
 QUICK_TESTS := agent/tests molecule/lab/tests roles/sroamd/tests
 OTHER_TESTS := io daemon fuzz sim e2e wifi
-# What starts Ansible or pytest itself, and the longest of the hostile input: in test-io too.
-LONG_TESTS  := $(addprefix agent/tests/,test_validate_playbook.py test_inventory.py mutants wire/test_robustness.py)
+# What starts Ansible, pip or pytest itself, and the longest of the hostile input: in test-io too.
+LONG_TESTS  := $(addprefix agent/tests/,test_validate_playbook.py test_inventory.py mutants wire/test_robustness.py) \
+  roles/sroamd/tests/test_release.py
 PARALLEL    := --numprocesses=auto --dist=worksteal
 
 .DEFAULT_GOAL := help
