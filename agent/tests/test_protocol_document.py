@@ -27,7 +27,7 @@ NODES = tuple(NodeId(bytes.fromhex(f"020000fffe00000{number}")) for number in (1
 # What no other node can tell: how this implementation treats its own kernel, its own stations' frames, its own log, and
 # what it tells stations beside their addresses.
 OWN_AFFAIRS = re.compile(
-    "ADOPT_TIME|ANNOUNCE_AT|AVOIDED_MAX|DECISIONS_|DEMOTED_BLIND_TIME|DIRECT_|EVENT_QUEUE_MAX|FRAMES_|MUTE|"
+    "ADOPT_TIME|ANNOUNCE_AT|AVOIDED_MAX|DECISIONS_|DEMOTED_BLIND_TIME|DIRECT_|EVENT_QUEUE_MAX|FRAMES_|GUARD_|MUTE|"
     "NODE_CORRECTION|RA_|POOL_ALARM|REINSTALL_|ROUTE_|SHORTAGE_|STATION_FRAMES_|VACANCIES_MAX|"
     "DHCP6_|FORMER_PREFIXES_MAX|NAMESERVERS_MAX|OPTIONS_MAX|ROUTES_MAX|SEARCH_MAX|V6ONLY_"
 )

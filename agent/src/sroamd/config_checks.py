@@ -53,18 +53,13 @@ def _router_addresses(sections: Sections, _: Interfaces) -> Iterator[Finding]:
         yield "node.router_ipv6", f"{node.router_ipv6} is link-local; write one that is routed, e.g. fd00:255::1"
     if network is None:
         return
-    if node.router_ipv4 is not None and node.router_ipv4 in network.ipv4_prefix:
-        yield (
-            "node.router_ipv4",
-            f"{node.router_ipv4} is inside network.ipv4_prefix, where only stations are; "
-            "write one of another prefix, e.g. 10.255.0.1",
-        )
-    if node.router_ipv6 is not None and node.router_ipv6 in network.ipv6_prefix:
-        yield (
-            "node.router_ipv6",
-            f"{node.router_ipv6} is inside network.ipv6_prefix, where only stations are; "
-            "write one of another prefix, e.g. fd00:255::1",
-        )
+    for key, address, prefix, example in (
+        ("ipv4", node.router_ipv4, network.ipv4_prefix, "10.255.0.1"),
+        ("ipv6", node.router_ipv6, network.ipv6_prefix, "fd00:255::1"),
+    ):
+        if address is not None and address in prefix:
+            wrong = f"{address} is inside network.{key}_prefix, where only stations are"
+            yield f"node.router_{key}", f"{wrong}; write one of another prefix, e.g. {example}"
 
 
 def _flood(sections: Sections, interfaces: Interfaces) -> Iterator[Finding]:

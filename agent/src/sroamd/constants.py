@@ -254,3 +254,12 @@ MUTED_MAX = 48  # stations of an interface at one time; each costs every frame t
 FRAMES_OF_STATION_WAITING_MAX = 32  # or a few stations would fill what is for all
 FRAMES_WAITING_MAX = 2_048  # of an interface: a whole hall that returns after a power cut
 EVENT_QUEUE_MAX = 10_000
+
+# What the source guard remembers in the kernel (io.guard_rules), in sets whose elements go by themselves; and how many
+# it lets pass: in a second, and at once. A packet to an address from which none has come costs a neighbour entry.
+GUARD_SENDERS_MAX = 8_192  # stations whose packets are limited, or have been dropped
+GUARD_ADDRESSES_MAX = 65_535  # IPv6 addresses that stations have used
+GUARD_LINK_LOCALS = 1, 16  # link-local addresses that a station begins to use
+GUARD_DISCOVERY = 100, 200  # messages of neighbour discovery of a station
+GUARD_SEEN = 10, 100  # addresses that a station begins to send from, and are remembered
+GUARD_SCAN = 20, 100  # packets to addresses of a station's prefix from which none has come

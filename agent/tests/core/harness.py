@@ -75,8 +75,10 @@ class Host:
     def all(self, kind: type[T]) -> list[T]:
         return [effect for effect in self.effects if isinstance(effect, kind)]
 
-    def replies(self, kind: MessageType | None = None) -> list[do.SendDhcp]:
-        return [sent for sent in self.all(do.SendDhcp) if kind in (None, sent.message.message_type)]
+    def replies(self, kind: MessageType | None = None, since: int = 0) -> list[do.SendDhcp]:
+        """`since`: not those among so many first effects."""
+        sent = (effect for effect in self.effects[since:] if isinstance(effect, do.SendDhcp))
+        return [each for each in sent if kind in (None, each.message.message_type)]
 
     def forget(self) -> None:
         self.effects.clear()
@@ -346,12 +348,12 @@ class Lab:
         host = self[number]
         source = frame.get("source", message.chaddr)
         source_ip = frame.get("source_ip", message.ciaddr)
-        before = len(host.replies())
+        before = len(host.effects)
         self.do(host, ev.DhcpReceived(interface, source, source_ip, message))  # type: ignore[arg-type]
         asked = message.message_type in (MessageType.DISCOVER, MessageType.REQUEST)
-        if asked and len(host.replies()) == before:
+        if asked and not host.replies(since=before):
             self.wait(CONTEST_TIME)
-        return host.replies()[before:]
+        return host.replies(since=before)
 
     def lease(self, number: int, station: Mac) -> IPv4Address:
         """The whole exchange: DISCOVER, OFFER, REQUEST, ACK."""

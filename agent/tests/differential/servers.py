@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
-import sroamd
 from sroamd.cli import Unreachable, ask
 from tests.differential.sequences import LEASE_MOST
 from tests.e2e.judges import Room, room
@@ -123,14 +120,7 @@ class Ours:
         self._hostapd.stations = {mac.hex(":"): True for mac in macs}
         config = directory / "sroamd.toml"
         config.write_text(_OURS.format(directory=directory))
-        environment = {**os.environ, "PYTHONPATH": str(Path(sroamd.__file__).parents[1])}
-        with (directory / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                ["ip", "netns", "exec", place.name, sys.executable, "-m", "sroamd", "-c", str(config)],
-                env=environment,
-                stdout=log,
-                stderr=log,
-            )
+        self._process = place.agent(config)
 
     async def ready(self) -> None:
         assert self._hostapd is not None

@@ -24,7 +24,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Protocol
 
-import sroamd
 from lab.image import image
 from sroamd import cli
 from sroamd.cli import ask
@@ -201,10 +200,7 @@ class Cell:
     def start_agent(self) -> None:
         config = self.directory / "sroamd.toml"
         config.write_text(CONFIG.format(directory=self.directory, hostapd=self.radio.path))
-        command = ["ip", "netns", "exec", self.spaces["ap"].name, sys.executable, "-m", "sroamd", "-c", str(config)]
-        environment = {**os.environ, "PYTHONPATH": str(Path(sroamd.__file__).parents[1])}
-        with (self.directory / "log").open("ab") as log:
-            self.agent = subprocess.Popen(command, env=environment, stderr=log)
+        self.agent = self.spaces["ap"].agent(config)
         eventually(self._assert_healthy, PATIENCE)
 
     def _assert_healthy(self) -> None:

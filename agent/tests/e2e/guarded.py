@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 import re
 import select
-import socket
-import struct
 import subprocess
 import threading
 import time
@@ -29,6 +27,7 @@ from scapy.packet import Packet
 from tests.e2e.bystander import RunDelay
 from tests.e2e.netns import Namespace, namespace
 from tests.e2e.test_io_daemon import PATIENCE, AccessPoint
+from tests.e2e.wires import Wire, open_wire
 from tests.io.events import until
 
 MALLORY_MAC, BOB_MAC, AP_MAC = "02:00:00:00:00:66", "02:00:00:00:00:07", "02:00:00:00:00:01"
@@ -61,33 +60,6 @@ class Guest:
 
 
 @dataclass
-class Wire:
-    """Everything that passes an interface; `send` writes to it."""
-
-    socket: socket.socket
-
-    def send(self, *frames: Packet | bytes) -> None:
-        for frame in frames:
-            self.socket.send(bytes(frame))
-
-    def heard(self) -> list[Packet]:
-        """What has come in since the last look."""
-        found = []
-        while select.select([self.socket], [], [], 0)[0]:
-            data, sender = self.socket.recvfrom(65536)
-            if sender[2] != socket.PACKET_OUTGOING:
-                found.append(Ether(data))
-        return found
-
-    def stamped(self) -> Iterator[tuple[float, bytes]]:
-        """Both what has come in and what has gone out, and when by the kernel's clock."""
-        while select.select([self.socket], [], [], 0)[0]:
-            data, control, _, _ = self.socket.recvmsg(4096, 64)
-            seconds, nanoseconds = struct.unpack("ll", control[0][2])
-            yield seconds + nanoseconds / 1e9, data
-
-
-@dataclass
 class Site:
     """All of it, with the stations authorised and addressed."""
 
@@ -111,12 +83,7 @@ class Site:
         self.ap.ip("addr add fe80::1/64 dev wlan0 nodad")
 
     def wire(self, ns: Namespace, interface: str) -> Wire:
-        with ns.entered():
-            sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
-            sock.setsockopt(socket.SOL_SOCKET, 33, 16 << 20)  # SO_RCVBUFFORCE
-            sock.setsockopt(socket.SOL_SOCKET, 35, 1)  # SO_TIMESTAMPNS
-            sock.bind((interface, 3))
-        return Wire(self.stack.enter_context(sock))
+        return self.stack.enter_context(open_wire(ns, interface))
 
     def drops(self) -> dict[str, int]:
         """The guard's counters by reason, those that are not zero."""

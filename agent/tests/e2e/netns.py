@@ -9,9 +9,12 @@ import ctypes
 import itertools
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import sroamd
 
 _CLONE_NEWNET = 0x40000000
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -50,6 +53,13 @@ class Namespace:
         """`run("ip " + command)`, quicker."""
         arguments = ["ip", "-n", self.name, *command.split()]
         return subprocess.run(arguments, check=True, capture_output=True, text=True).stdout
+
+    def agent(self, config: Path) -> subprocess.Popen[bytes]:
+        """sroamd with this configuration, inside; `log` beside that is what it says, also of the one before it."""
+        command = ["ip", "netns", "exec", self.name, sys.executable, "-m", "sroamd", "-c", str(config)]
+        environment = {**os.environ, "PYTHONPATH": str(Path(sroamd.__file__).parents[1])}
+        with config.with_name("log").open("ab") as log:
+            return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def sysctl(self, key: str, value: int) -> None:
         with self.entered():

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import select
 import signal
 import socket
 import struct
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,7 +24,6 @@ from scapy.layers.inet6 import ICMPv6ND_NA, ICMPv6ND_RA
 from scapy.layers.l2 import ARP, Ether
 from scapy.packet import Packet
 
-import sroamd
 from sroamd.cli import Unreachable, ask
 from tests.e2e.netns import Namespace, namespace
 from tests.io.events import until
@@ -71,10 +68,7 @@ class AccessPoint:
     def daemon(self, node: str = "", **more: str) -> Iterator[subprocess.Popen[bytes]]:
         """sroamd with these extra lines in [node], and `configure`'s others, ready to answer."""
         config = self.configure(node, **more)
-        command = ["ip", "netns", "exec", self.ap.name, sys.executable, "-m", "sroamd", "-c", str(config)]
-        environment = {**os.environ, "PYTHONPATH": str(Path(sroamd.__file__).parents[1])}
-        with (self.directory / "log").open("ab") as log:
-            process = subprocess.Popen(command, env=environment, stderr=log)
+        process = self.ap.agent(config)
         try:
             yield process
         finally:

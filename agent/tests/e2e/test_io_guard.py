@@ -21,6 +21,7 @@ from scapy.layers.inet6 import ICMPv6EchoRequest, ICMPv6ND_NS, ICMPv6NDOptSrcLLA
 from scapy.layers.l2 import Ether
 from scapy.packet import Packet
 
+from sroamd.constants import GUARD_DISCOVERY, GUARD_SCAN
 from tests.e2e.attacks import ATTACKS, DECENT, Attack, to_ap
 from tests.e2e.guarded import (
     BOB_MAC,
@@ -32,10 +33,10 @@ from tests.e2e.guarded import (
     Bystander,
     Guest,
     Site,
-    Wire,
     site,
 )
 from tests.e2e.test_io_daemon import PATIENCE, run
+from tests.e2e.wires import Wire
 from tests.io.events import until
 from tests.io.fake_hostapd import FakeHostapd
 
@@ -216,7 +217,8 @@ def test_scan_of_65536_addresses_leaves_the_neighbour_table_to_the_others(radio:
             assert radio.drops()["scan"] > SCANNED // 2
             assert radio.drops()["neighbour_flood"] > 0
             # What the limits of the rules let through: bursts, and so many a second.
-            assert entries < 2 * (100 + 20 * took) + 200 + 100 * took + 50, (entries, took)
+            passed = sum(at_once + rate * took for rate, at_once in (GUARD_SCAN, GUARD_SCAN, GUARD_DISCOVERY))
+            assert entries < passed + 50, (entries, took)
 
     run(radio.access_point, story)
 

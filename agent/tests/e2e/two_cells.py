@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -14,7 +11,6 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network
 from pathlib import Path
 from typing import Any
 
-import sroamd
 from lab.supplicant import Supplicant, shared_loop
 from sroamd.cli import Unreachable, ask
 from tests.e2e.air_recorder import Recorder
@@ -169,8 +165,8 @@ def eventually(condition: Callable[[], object], within: float = PATIENCE) -> Non
 
 
 @contextmanager
-def cells(hostapd: Sequence[str], directory: Path) -> Iterator[Cells]:
-    """Both daemons ready and connected."""
+def cells(hostapd: Sequence[str], directory: Path, *, recorded: bool = True) -> Iterator[Cells]:
+    """Both daemons ready and connected. `recorded`: what passes on the air, which costs this process some time."""
     with ExitStack() as stack:
         air = stack.enter_context(namespace())
         air.sysctl("net.ipv6.conf.default.disable_ipv6", 1)
@@ -178,7 +174,7 @@ def cells(hostapd: Sequence[str], directory: Path) -> Iterator[Cells]:
         places["ap1"].ip(f"link add bb0 type veth peer name bb0 netns {places['ap2'].name}")
         for number, ap in enumerate(APS, 1):
             _lay(places[ap], air, ap, number)
-        files = {ap: directory / f"{ap}.pcap" for ap in APS}
+        files = {ap: directory / f"{ap}.pcap" for ap in APS if recorded}
         recorder = Recorder(air.name, files)
         stack.callback(recorder.close)
         made = Cells(directory, places, air, recorder, stack)
@@ -226,10 +222,7 @@ def _daemon(place: Namespace, directory: Path, ap: str, number: int, hostapd: Pa
             lease=LEASE, renew_at=T1 / LEASE, rebind_at=T2 / LEASE,
         )
     )  # fmt: skip
-    command = ["ip", "netns", "exec", place.name, sys.executable, "-m", "sroamd", "-c", str(config)]
-    environment = {**os.environ, "PYTHONPATH": str(Path(sroamd.__file__).parents[1])}
-    with (directory / "log").open("ab") as log:
-        process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    process = place.agent(config)
     try:
         yield
     finally:

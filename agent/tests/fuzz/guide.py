@@ -15,8 +15,8 @@ from typing import Any
 
 import sroamd
 from sroamd.wire.cursor import DecodeError
-from tests.fuzz.damage import damage
-from tests.fuzz.parsers import INPUT_MAX, Parser
+from tests.fuzz.damage import damaged
+from tests.fuzz.parsers import Parser
 
 SOURCE = sroamd.__path__[0]
 CORPUS_MAX = 1000  # inputs
@@ -64,7 +64,7 @@ def corpus(parser: Parser, rng: Random, inputs: int, rearm: Callable[[], None] =
     kept, trail = list(parser.seeds), Trail()
     for number in range(len(kept) + inputs):
         is_seed = number < len(parser.seeds)
-        octets = kept[number] if is_seed else damage(rng, kept[int(rng.random() * len(kept))], kept)[:INPUT_MAX]
+        octets = kept[number] if is_seed else damaged(rng, kept)
         before = len(trail.steps)
         if number % 100 == 0:
             rearm()

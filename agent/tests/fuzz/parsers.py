@@ -34,7 +34,6 @@ from sroamd.wire import ndisc_options as option
 from sroamd.wire.checksum import internet_checksum
 from sroamd.wire.cursor import DecodeError
 
-INPUT_MAX = 1500  # octets: nothing longer comes over a radio in one piece
 TLV_MAX = 255  # octets of the body
 STREAM_MAX = 4 * TLV_MAX
 REDECODED = 4  # messages of one input: what is timed is above all the parser
@@ -422,4 +421,4 @@ PARSERS = {
     "hostapd": Parser(judge_hostapd, LINES),
 }
 
-__all__ = ["INPUT_MAX", "PARSERS", "DecodeError", "Parser", "Unstable"]
+__all__ = ["PARSERS", "DecodeError", "Parser", "Unstable"]

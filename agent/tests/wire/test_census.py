@@ -8,7 +8,7 @@ from hypothesis import given
 from sroamd.addresses import NodeId
 from sroamd.wire import census
 from sroamd.wire.census import Answer, Held, Question
-from sroamd.wire.flood import HANDSHAKE, StreamDecoder
+from sroamd.wire.flood import HANDSHAKE, StreamDecoder, encode
 from tests.wire.strategies import answers, questions, thorough
 
 AP1, AP2 = NodeId(bytes.fromhex("020000fffe000001")), NodeId(bytes.fromhex("020000fffe000002"))
@@ -46,14 +46,14 @@ def decoded(octets: bytes) -> tuple[list[object], int, int]:
     ids=["to everybody", "for a bucket", "digests", "empty bucket", "datum"],
 )
 def test_messages_have_exactly_these_octets(message: Question | Answer, octets: bytes) -> None:
-    assert census.encode(message).hex(" ") == octets.hex(" ")
+    assert encode(message).hex(" ") == octets.hex(" ")
     assert decoded(octets) == ([message], 0, 0)
 
 
 @thorough
 @given(questions | answers)
 def test_what_was_encoded_is_decoded(message: Question | Answer) -> None:
-    assert decoded(census.encode(message)) == ([message], 0, 0)
+    assert decoded(encode(message)) == ([message], 0, 0)
 
 
 def test_the_longest_answer_fills_its_tlv() -> None:

@@ -171,10 +171,13 @@ def test_after_a_wrong_handshake_no_right_one_helps() -> None:
         (bytes((255, 255)) + b"2" * 255, 1),
         (bytes((128, 1, 2)), 1),
         (bytes((128, 200, 2)) + b"2" * 199, 1),
+        (bytes((129, 1, 2)), 1),
+        (bytes((132, 6, 2)) + b"2" * 5, 1),
     ],
     ids=[
         "Pad1", "five Pad1", "empty PadN", "PadN", "T3 a repeated handshake is TLV 44 and Pad1",
         "type of the future", "longest of the future", "short Hello of the future", "long Hello of the future",
+        "Summary of the future", "Wanted of the future",
     ],
 )  # fmt: skip
 def test_what_is_not_for_us_is_counted_and_the_stream_goes_on(octets: bytes, ignored: int) -> None:

@@ -11,10 +11,11 @@ protocols up in /etc/protocols, and a small Debian has none.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+from sroamd import constants
 from sroamd.config import NetworkConfig
 from sroamd.core.values import Permit
 from sroamd.io.guard_elements import SETS, elements_of, words_of
@@ -42,7 +43,7 @@ REASONS = {
 _FAMILIES = {INET: "inet", ARP: "arp"}
 
 _DROPPED = """\
-  set dropped { type ifname . ether_addr; size 8192; flags dynamic,timeout; timeout 1d; counter; }
+  set dropped { type ifname . ether_addr; size @SENDERS@; flags dynamic,timeout; timeout 1d; counter; }
 """
 # What is dropped goes to the chain of its reason, and from there to this one.
 _REFUSE = """\
@@ -68,13 +69,13 @@ _INET_SETS = """\
   set nd_targets { typeof iifname . ether saddr . @th,64,64; }
   set nd_macs { typeof iifname . ether saddr . @th,208,48; }
   # Who has used a link-local address first (RFC 6620); and from which addresses of stations there were packets.
-  set link_locals { type ipv6_addr . ifname; size 65535; flags dynamic,timeout; timeout 3m; }
-  set link_local_holders { type ipv6_addr . ifname . ether_addr; size 65535; flags dynamic,timeout; timeout 3m; }
-  set link_local_rate { type ifname . ether_addr; size 8192; flags dynamic,timeout; timeout 1m; }
-  set nd_rate { type ifname . ether_addr; size 8192; flags dynamic,timeout; timeout 1m; }
-  set seen { type ipv6_addr; size 65535; flags dynamic,timeout; timeout 1h; }
-  set seen_rate { type ifname . ether_addr; size 8192; flags dynamic,timeout; timeout 1m; }
-  set scan_rate { type ipv6_addr; size 8192; flags dynamic,timeout; timeout 1m; }
+  set link_locals { type ipv6_addr . ifname; size @ADDRESSES@; flags dynamic,timeout; timeout 3m; }
+  set link_local_holders { type ipv6_addr . ifname . ether_addr; size @ADDRESSES@; flags dynamic,timeout; timeout 3m; }
+  set link_local_rate { type ifname . ether_addr; size @SENDERS@; flags dynamic,timeout; timeout 1m; }
+  set nd_rate { type ifname . ether_addr; size @SENDERS@; flags dynamic,timeout; timeout 1m; }
+  set seen { type ipv6_addr; size @ADDRESSES@; flags dynamic,timeout; timeout 1h; }
+  set seen_rate { type ifname . ether_addr; size @SENDERS@; flags dynamic,timeout; timeout 1m; }
+  set scan_rate { type ipv6_addr; size @SENDERS@; flags dynamic,timeout; timeout 1m; }
 """
 
 _INET_CHAINS = """\
@@ -114,7 +115,7 @@ _INET_CHAINS = """\
     iifname . ether saddr . ip6 saddr & ffff:ffff:ffff:ffff:: != @ipv6 goto ipv6_source
 @ISOLATE6@
     ip6 saddr @seen accept
-    update @seen_rate { iifname . ether saddr limit rate over 10/second burst 100 packets } accept
+    update @seen_rate { iifname . ether saddr limit rate over @SEEN@ } accept
     add @seen { ip6 saddr }
   }
   # Duplicate address detection, solicitations and multicast reports before there is an address.
@@ -126,7 +127,7 @@ _INET_CHAINS = """\
     ip6 saddr @GATEWAY6@ goto link_local_source
     ip6 saddr . iifname . ether saddr @link_local_holders goto link_local_used
     ip6 saddr . iifname @link_locals goto link_local_source
-    update @link_local_rate { iifname . ether saddr limit rate over 1/second burst 16 packets } goto neighbour_flood
+    update @link_local_rate { iifname . ether saddr limit rate over @LINK_LOCALS@ } goto neighbour_flood
     goto link_local_used
   }
   chain link_local_used {
@@ -137,7 +138,7 @@ _INET_CHAINS = """\
 
   # At most one option (RFC 4861 has no more for these), of the kind that belongs there, with the station's own MAC.
   chain neighbour_discovery {
-    update @nd_rate { iifname . ether saddr limit rate over 100/second burst 200 packets } goto neighbour_flood
+    update @nd_rate { iifname . ether saddr limit rate over @DISCOVERY@ } goto neighbour_flood
     icmpv6 type nd-neighbor-advert @th,64,128 @GATEWAY6_HEX@ goto neighbour_claim
     icmpv6 type nd-neighbor-advert iifname . ether saddr . @th,64,64 != @nd_targets goto neighbour_claim
     icmpv6 type nd-router-solicit ip6 length 8 return
@@ -157,7 +158,7 @@ _INET_CHAINS = """\
   }
   chain to_station {
     ip6 daddr @seen accept
-    update @scan_rate { ip6 daddr & ffff:ffff:ffff:ffff:: limit rate over 20/second burst 100 packets } goto scan
+    update @scan_rate { ip6 daddr & ffff:ffff:ffff:ffff:: limit rate over @SCAN@ } goto scan
   }
 """
 
@@ -176,6 +177,20 @@ _ARP = """\
     goto arp_claim
   }
 """
+
+
+def _rate(limit: tuple[int, int]) -> str:
+    return f"{limit[0]}/second burst {limit[1]} packets"
+
+
+_LIMITS = {
+    "@SENDERS@": str(constants.GUARD_SENDERS_MAX),
+    "@ADDRESSES@": str(constants.GUARD_ADDRESSES_MAX),
+    "@LINK_LOCALS@": _rate(constants.GUARD_LINK_LOCALS),
+    "@DISCOVERY@": _rate(constants.GUARD_DISCOVERY),
+    "@SEEN@": _rate(constants.GUARD_SEEN),
+    "@SCAN@": _rate(constants.GUARD_SCAN),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +221,8 @@ def rules(family: int, guarded: Guarded, permits: Iterable[Permit], what: What) 
     body = _inet(guarded) if family == INET else _ARP
     reasons = "".join(map(_REASON.format, REASONS[family]))
     names = ", ".join(f'"{interface}"' for interface in guarded.interfaces)
-    table = f"table {name} {{\n{_DROPPED}{_REFUSE}{reasons}{body}}}\nadd element {name} interfaces {{ {names} }}\n"
+    own = _filled(f"{_DROPPED}{_REFUSE}{reasons}{body}", _LIMITS)
+    table = f"table {name} {{\n{own}}}\nadd element {name} interfaces {{ {names} }}\n"
     emptied = "".join(f"flush set {name} {each}\n" for each in SETS[family]) if what is What.RESTORE else ""
     return fresh + table + emptied + _additions(family, permits)
 
@@ -225,10 +241,13 @@ def _inet(guarded: Guarded) -> str:
         "@GATEWAY6@": str(gateway),
         "@GATEWAY6_HEX@": f"0x{gateway.packed.hex()}",
     }
-    chains = _INET_CHAINS
-    for word, text in words.items():
-        chains = chains.replace(word, text)
-    return _INET_SETS + chains
+    return _filled(_INET_SETS + _INET_CHAINS, words)
+
+
+def _filled(text: str, words: Mapping[str, str]) -> str:
+    for word, meaning in words.items():
+        text = text.replace(word, meaning)
+    return text
 
 
 def _additions(family: int, permits: Iterable[Permit]) -> str:
