@@ -15,7 +15,7 @@ from random import Random
 from typing import TypeVar
 
 from sroamd.addresses import Mac, NodeId
-from sroamd.config import Config, Dhcp4Config, InterfaceConfig, NetworkConfig, NodeConfig
+from sroamd.config import Config, Dhcp4Config, InterfaceConfig, NetworkConfig, NodeConfig, RoutesConfig
 from sroamd.constants import CONTEST_TIME
 from sroamd.core import effects as do
 from sroamd.core import events as ev
@@ -37,7 +37,12 @@ CAROL = Mac.parse("02:00:00:00:01:09")
 
 
 def config_of(
-    number: int, *, interfaces: tuple[str, ...] = ("wlan0",), pool: IPv4Network = POOL, **dhcp4: object
+    number: int,
+    *,
+    interfaces: tuple[str, ...] = ("wlan0",),
+    pool: IPv4Network = POOL,
+    announced: bool = True,
+    **dhcp4: object,
 ) -> Config:
     return Config(
         NodeConfig(
@@ -48,6 +53,7 @@ def config_of(
         NetworkConfig(pool, POOL6, pool[1], GATEWAY6, SERVERS),
         tuple(InterfaceConfig(name) for name in interfaces),
         dhcp4=Dhcp4Config(**dhcp4),  # type: ignore[arg-type]
+        routes=RoutesConfig(announced=announced),
     )
 
 

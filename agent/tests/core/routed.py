@@ -12,9 +12,9 @@ def kinds(lab: Lab, number: int) -> list[str]:
     return sorted(route.kind.name for route in lab[number].kernel.values())
 
 
-def with_alice(count: int = 2) -> tuple[Lab, IPv4Network]:
+def with_alice(count: int = 2, **config: object) -> tuple[Lab, IPv4Network]:
     """Alice is at the first node, with both of her addresses."""
-    lab = Lab(count)
+    lab = Lab(count, **config)
     lab.join(1, ALICE)
     address = lab.lease(1, ALICE)
     for host in lab.hosts:

@@ -141,8 +141,16 @@ def test_another_way_is_taken_at_once_however_often_the_first_was_lost() -> None
 # -- gateways
 
 
-def test_foreign_gateway_ends_the_direct_routes_of_that_version_until_the_way_is_ours_again() -> None:
+def test_way_through_a_router_without_the_agent_is_one_too() -> None:
+    """Babel tells that router of a station before it tells this node, which would go by an older word meanwhile."""
     lab, _ = with_alice()
+    effects = lab.do(2, ev.NextHopChanged(AP1, NextHop("bb0", FOREIGN)))
+    assert effects == [do.SetNextHop(id_of(1), 4, NextHop("bb0", FOREIGN))]
+    assert kinds(lab, 2) == ["DIRECT", "DIRECT"]
+
+
+def test_where_babel_does_not_tell_of_stations_a_foreign_gateway_ends_the_direct_routes_of_that_version() -> None:
+    lab, _ = with_alice(announced=False)
     effects = lab.do(2, ev.NextHopChanged(AP1, NextHop("bb0", FOREIGN)))
     assert effects == [do.RemoveNextHop(id_of(1), 4)]
     assert [prefix.version for prefix in lab[2].kernel] == [6]
@@ -152,7 +160,7 @@ def test_foreign_gateway_ends_the_direct_routes_of_that_version_until_the_way_is
 
 
 def test_gateway_becomes_ours_when_a_node_publishes_it_and_foreign_when_it_is_not_published_any_more() -> None:
-    lab, _ = with_alice(3)
+    lab, _ = with_alice(3, announced=False)
     lab.do(3, ev.NextHopChanged(ROUTER6, NextHop("bb0", LINK_LOCAL)))
     assert {prefix.version for prefix in lab[3].kernel} == {4}
     lab.do(2, ev.LinkLocalsListed(frozenset({LINK_LOCAL})))
@@ -164,7 +172,7 @@ def test_gateway_becomes_ours_when_a_node_publishes_it_and_foreign_when_it_is_no
 
 
 def test_gateway_of_a_node_whose_record_has_run_out_is_foreign() -> None:
-    lab, _ = with_alice(3)
+    lab, _ = with_alice(3, announced=False)
     lab.do(3, ev.NextHopChanged(AP1, NextHop("bb0", AP2)))
     assert lab[3].objects[id_of(1), 4] == NextHop("bb0", AP2)
     effects = lab.do(3, ev.UpdatesReceived(2, (Update(9, 600, node_key(id_of(2)), b""),)))
@@ -202,7 +210,8 @@ def test_old_node_drops_for_a_second_and_does_not_send_back_to_a_router_that_bel
     lab.wait(0.2)
     assert lab[1].kernel[address] == Route(address, RouteKind.DEMOTED, NextHop("bb0", FOREIGN))
     lab.wait(constants.DEMOTED_TIME)
-    assert address not in lab[1].kernel
+    assert kinds(lab, 1) == ["DIRECT", "DIRECT"]
+    assert lab[1].objects[id_of(2), 4] == NextHop("bb0", FOREIGN)
 
 
 def test_old_node_forwards_as_soon_as_the_way_is_safe() -> None:

@@ -21,7 +21,7 @@ class Gateways:
         self._said: dict[bytes, frozenset[BackboneAddress]] = {}
         self._sayers: Counter[BackboneAddress] = Counter()
 
-    def __contains__(self, address: BackboneAddress) -> bool:
+    def __contains__(self, address: BackboneAddress | None) -> bool:
         return address in self._sayers
 
     def said(self, key: bytes, addresses: Iterable[BackboneAddress]) -> set[BackboneAddress]:

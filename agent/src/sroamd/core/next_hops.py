@@ -1,4 +1,4 @@
-"""The kernel's nexthop objects: one for each other node and IP version to which there is a safe way.
+"""The kernel's nexthop objects: one for each other node and IP version to which there is a way.
 
 All direct routes towards the node lead by way of it, so a way that changes is one effect, whatever the stations there.
 """
@@ -101,7 +101,7 @@ class NextHops:
 
     def _derive(self, turn: Turn, node: NodeId, version: int, changes: Changes) -> None:
         held = self._set.get((node, version))
-        desired = self._nodes.safe_next_hop(node, version) if self._direct else None
+        desired = self._nodes.direct_next_hop(node, version) if self._direct else None
         if desired == held:
             return
         if desired is None:

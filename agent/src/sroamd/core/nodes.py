@@ -66,13 +66,19 @@ class Nodes:
         hop = self._next_hops.get(address) if address is not None else None
         return NextHop(hop.interface, address) if hop is not None and hop.gateway is None else hop
 
-    def safe_next_hop(self, node: NodeId, version: int) -> NextHop | None:
-        """The same where it leads to a node of ours, and not to stations, whatever a peer says of router addresses."""
+    def direct_next_hop(self, node: NodeId, version: int) -> NextHop | None:
+        """The same if a direct route may lead there: not to stations, whatever a peer says of router addresses, and to
+        a router without the agent only if Babel tells it of stations."""
         hop = self.next_hop(node, version)
-        if hop is None or hop.gateway is None or hop.gateway not in self._gateways:
-            return None
         stations = (interface.name for interface in self._state.config.interfaces)
-        return None if hop.interface in stations else hop
+        if hop is None or hop.interface in stations:
+            return None
+        return hop if hop.gateway in self._gateways or self._state.config.routes.announced else None
+
+    def safe_next_hop(self, node: NodeId, version: int) -> NextHop | None:
+        """The same if it leads to a node of ours, which knows of a move when we do."""
+        hop = self.direct_next_hop(node, version)
+        return hop if hop is not None and hop.gateway in self._gateways else None
 
     @property
     def unreachable(self) -> frozenset[NodeId]:

@@ -6,7 +6,7 @@ difference to what is installed is what happens.
               (core.demotions), by way of the next hop towards that node, so that Babel announces it badly before it
               withdraws it. What Babel merely withdraws lives on at others for half a minute, and would draw the traffic
               of a station that gave its address up here and took it again elsewhere
-    direct    the database names another node, to which there is a safe way (core.direct): it is reached as soon as the
+    direct    the database names another node, to which there is a way (core.direct): it is reached as soon as the
               flood says where it is, and nobody waits for Babel
 """
 

@@ -174,8 +174,8 @@ def undisputed(world: World) -> Iterator[tuple[Station, Prefix]]:
 
 
 def direct_where_possible(world: World) -> list[str]:
-    """A node has a direct route to a station elsewhere, which leads where Babel leads to the node that has it, if the
-    first router on that way has an agent of ours; else it leaves the station to Babel."""
+    """A node has a direct route to a station elsewhere, which leads where Babel leads to the node that has it, if that
+    has an agent of ours; else it leaves the station to Babel."""
     problems = []
     for station, prefix in undisputed(world):
         for machine in world.machines:
@@ -183,8 +183,7 @@ def direct_where_possible(world: World) -> list[str]:
             if owner is None or owner is machine or machine.runs_c:
                 continue
             way = world.babel.ways[machine.index].get(owner.index)
-            ours = way is not None and not owner.runs_c and world.has_agent(way.neighbour)
-            desired = way.neighbour if way is not None and ours else None
+            desired = way.neighbour if way is not None and not owner.runs_c else None
             route = machine.kernel.routes.get(prefix)
             leads_to = None
             if route is not None and route.kind is RouteKind.DIRECT:
