@@ -23,11 +23,15 @@ _DRAIN = 1.0  # seconds after which nothing is under way any more
 class Downstream:
     """Runs while the context is open; `streams` and `pause_ms` tell afterwards what became of it."""
 
-    def __init__(self, stations: Sequence[Station], *, rate: float, sender: str = "corr") -> None:
-        """Rate is packets per second, of each family, to each of the stations, which have their addresses already."""
+    def __init__(
+        self, stations: Sequence[Station], *, rate: float, sender: str = "corr", in_real_time: bool = False
+    ) -> None:
+        """Rate is packets per second, of each family, to each of the stations, which have their addresses already. In
+        real time the sender waits for nobody, and others for it: where there are so many of these that it would."""
         self._stations = stations
         self._rate = rate
         self._sender = sender
+        self._manner = ["--real-time"] if in_real_time else []
         self._lab = stations[0].lab
         self._directory = self._lab.state / "downstream"
         self._group = cgroups.group_name(self._lab.topology.prefix, "stream")
@@ -47,7 +51,7 @@ class Downstream:
         if not listener.stdout or listener.stdout.readline() != b"ready\n":
             raise LabError(f"nobody listens to the stream: {(self._directory / 'listen.err').read_text()}")
         targets = [",".join(self._addresses_of(station)) for station in self._stations]
-        self._launch(self._lab.enter(self._sender, []), "send", str(self._rate * len(targets)), *targets)
+        self._launch(self._lab.enter(self._sender, []), "send", *self._manner, str(self._rate * len(targets)), *targets)
         return self
 
     def __exit__(self, *_: object) -> None:

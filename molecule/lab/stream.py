@@ -41,13 +41,15 @@ _ETHERNET, _IPV4, _IPV6, _UDP = 14, 20, 40, 8
 Parse = Callable[[bytes, int], tuple[Family, int, bytes] | None]
 
 
-def send(log: Path, rate: float, targets: Sequence[str]) -> None:
+def send(log: Path, rate: float, targets: Sequence[str], *, in_real_time: bool = False) -> None:
     """Send packet n at n / rate seconds to target n modulo their number: a pair of addresses, IPv4 and IPv6, each one.
 
     What is late is sent at once, so that the schedule holds on a machine that stands still for a moment; the log says
-    when each was sent really.
+    when each was sent really. In real time it goes before everything else: on a machine that a crowd keeps busy it is the
+    sender that would be measured, and what it does not send meanwhile cannot be lost.
     """
-    _go_first()
+    if in_real_time:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
     sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM), socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)]
     pairs = [target.split(",") for target in targets]
     noted = bytearray()
@@ -63,12 +65,6 @@ def send(log: Path, rate: float, targets: Sequence[str]) -> None:
             number += 1
         time.sleep(max(0.0, begun + number / rate - time.monotonic()))
     log.write_bytes(noted)
-
-
-def _go_first() -> None:
-    """A sender that waits for a processor measures the machine: what it does not send meanwhile cannot be lost."""
-    with contextlib.suppress(PermissionError):
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
 
 
 def listen(log: Path, places: Sequence[str]) -> None:
@@ -136,10 +132,11 @@ def _parse_frame(frame: bytes, _: int) -> tuple[Family, int, bytes] | None:
 
 
 def main() -> None:
-    """Command line: send LOG RATE IPV4,IPV6..., or listen LOG PLACE..."""
+    """Command line: send [--real-time] LOG RATE IPV4,IPV6..., or listen LOG PLACE..."""
     parser = argparse.ArgumentParser()
     commands = parser.add_subparsers(required=True, dest="command")
     sender = commands.add_parser("send")
+    sender.add_argument("--real-time", action="store_true")
     sender.add_argument("log", type=Path)
     sender.add_argument("rate", type=float)
     sender.add_argument("target", nargs="+")
@@ -148,7 +145,7 @@ def main() -> None:
     listener.add_argument("place", nargs="+")
     arguments = parser.parse_args()
     if arguments.command == "send":
-        send(arguments.log, arguments.rate, arguments.target)
+        send(arguments.log, arguments.rate, arguments.target, in_real_time=arguments.real_time)
     else:
         listen(arguments.log, arguments.place)
 

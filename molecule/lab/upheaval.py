@@ -40,7 +40,7 @@ def crowd(fleet: Proving) -> Upheaval:
     stations = fleet.stations[:CROWD]
     found: list[tuple[Stream, float, float]] = []
     circling.watch(fleet.lab, fleet.setting.shape.most_forwards)
-    with Downstream(stations, rate=_CROWD_RATE) as stream:
+    with Downstream(stations, rate=_CROWD_RATE, in_real_time=True) as stream:
         time.sleep(_BEFORE)
         moves = roam_all(_onwards(fleet, stations), timeout=30)
         time.sleep(_CROWD_WAIT)
