@@ -45,8 +45,8 @@ def send(log: Path, rate: float, targets: Sequence[str], *, in_real_time: bool =
     """Send packet n at n / rate seconds to target n modulo their number: a pair of addresses, IPv4 and IPv6, each one.
 
     What is late is sent at once, so that the schedule holds on a machine that stands still for a moment; the log says
-    when each was sent really. In real time it goes before everything else: on a machine that a crowd keeps busy it is the
-    sender that would be measured, and what it does not send meanwhile cannot be lost.
+    when each was sent really. In real time it goes before everything else: on a machine that a crowd keeps busy the
+    sender would be measured, and what it does not send meanwhile cannot be lost.
     """
     if in_real_time:
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
