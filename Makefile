@@ -93,7 +93,7 @@ test-model: ## The models of the protocol, small configurations, checked with sp
 
 test-sim: $(STAMP) ## The simulator's own tests, and 100 seeds of it (two minutes on two cores)
 	$(PYTEST) $(PARALLEL) agent/tests/sim
-	PYTHONPATH=agent/src python3 -m sroamd.sim run --seeds 100
+	PYTHONPATH=agent/src $(DISTRO_PYTHON) -m sroamd.sim run --seeds 100
 
 test-e2e: preflight setup ## End-to-end tests in the lab (root or sudo)
 	$(AS_ROOT) $(PYTEST) -p no:cacheprovider --timeout=600 agent/tests/e2e
@@ -113,10 +113,10 @@ model: ## The models of the protocol, large configurations too (JOBS=2 of MEMORY
 	$(MODEL) --large --jobs $(or $(JOBS),2) --memory $(or $(MEMORY),6)
 
 sim: ## The seeded simulation on all cores: SEEDS=200 fleets, each for more than an hour of virtual time; START=0
-	PYTHONPATH=agent/src $(SYSTEM_PYTHON) -m sroamd.sim run --seeds $(SEEDS) --start $(START)
+	PYTHONPATH=agent/src $(DISTRO_PYTHON) -m sroamd.sim run --seeds $(SEEDS) --start $(START)
 
 scale: ## 300 nodes, 30,000 stations, 100 roams/s: when everybody knows, in each topology (an hour, 4 GB; SMALL=1: seconds)
-	PYTHONPATH=agent/src $(SYSTEM_PYTHON) -m sroamd.sim scale $(if $(SMALL),,--full)
+	PYTHONPATH=agent/src $(DISTRO_PYTHON) -m sroamd.sim scale $(if $(SMALL),,--full)
 
 ROUTES := $(foreach name,TOPOLOGY DAEMON HELLO DIRECT TRIAL ROAMS,$(if $($(name)),--$(shell echo $(name) | tr A-Z a-z) $($(name))))
 
