@@ -62,6 +62,7 @@ def corpus(parser: Parser, rng: Random, inputs: int, rearm: Callable[[], None] =
     DecodeError is the last of them: it is judged, and found again, by others.
     """
     kept, trail = list(parser.seeds), Trail()
+    parser.forget()  # what is remembered is not gone through again, and would seem to be no step
     for number in range(len(kept) + inputs):
         is_seed = number < len(parser.seeds)
         octets = kept[number] if is_seed else damaged(rng, kept)

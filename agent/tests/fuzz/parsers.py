@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, IPv6Network
 
-from sroamd.addresses import BROADCAST, Mac, NodeId
+from sroamd.addresses import BROADCAST, Mac, NodeId, ipv4_address
 from sroamd.io.frames import Receiver, read_frame
 from sroamd.wire import (
     arp,
@@ -48,13 +48,19 @@ class Unstable(Exception):
     """What was decoded is encoded as something else."""
 
 
+def forget() -> None:
+    """Empty whatever parsers keep between two inputs."""
+    datum.lease_prefix.cache_clear()
+    ipv4_address.cache_clear()
+
+
 @dataclass(frozen=True, slots=True)
 class Parser:
     """`seeds`: octets that it accepts. `forget`: empties whatever it keeps between two inputs."""
 
     judge: Callable[[bytes], object]
     seeds: tuple[bytes, ...]
-    forget: Callable[[], object] = lambda: None
+    forget: Callable[[], object] = forget
 
 
 def require(holds: bool, what: object) -> None:
@@ -416,7 +422,7 @@ PARSERS = {
         with_kind((census.decode_question, census.encode), (census.decode_answer, census.encode)),
         (b"\0" + flood.encode(QUESTION)[2:], *(b"\1" + flood.encode(message)[2:] for message in ANSWERS)),
     ),
-    "datum": Parser(judge_datum, DATA, datum.lease_prefix.cache_clear),
+    "datum": Parser(judge_datum, DATA),
     "babel": Parser(judge_babel, (BABEL, babel.encode_requests([GATEWAY, LINK_LOCAL]))),
     "hostapd": Parser(judge_hostapd, LINES),
 }
