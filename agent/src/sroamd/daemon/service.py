@@ -235,10 +235,11 @@ class Service:
         if topic == "status" and isinstance(answer, dict):
             answer["counters"] = dict(sorted(self._counters().items()))
         if topic in ("stations", "where") and self._guard is not None:
-            dropped = self._guard.dropped()
-            for row in answer if isinstance(answer, list) else [answer]:
-                if isinstance(row, dict):
-                    row["dropped"] = dropped[Mac.parse(str(row["station"]))]
+            told = answer if isinstance(answer, list) else [answer]
+            rows = [(Mac.parse(str(row["station"])), row) for row in told if isinstance(row, dict)]
+            dropped = self._guard.dropped({station for station, _ in rows})
+            for station, row in rows:
+                row["dropped"] = dropped[station]
         return answer
 
     def _counters(self) -> Counter[str]:

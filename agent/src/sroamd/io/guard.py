@@ -18,7 +18,7 @@ import os
 import shutil
 import socket
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 
 from sroamd.addresses import Mac
 from sroamd.config import Config
@@ -108,12 +108,12 @@ class SourceGuard:
         self._events.close()
         self._table.close()
 
-    def dropped(self) -> Counter[Mac]:
-        """Packets of each station that did not pass."""
+    def dropped(self, stations: Container[Mac]) -> Counter[Mac]:
+        """Packets of each of these that did not pass."""
         if not self._in_force:
             return Counter()
         with contextlib.suppress(OSError):
-            return self._table.dropped(self._in_force)
+            return self._table.dropped(self._in_force, stations)
         return Counter()
 
     def reasons(self) -> Counter[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import errno
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from typing import Protocol
 
 from sroamd.addresses import Mac
@@ -57,11 +57,12 @@ class GuardTable:
             for element in self._elements(family, name)
         }
 
-    def dropped(self, families: Iterable[int]) -> Counter[Mac]:
-        """How many packets of each station, since it was last silent for a day."""
+    def dropped(self, families: Iterable[int], stations: Container[Mac]) -> Counter[Mac]:
+        """How many packets of each of these, since it was last silent for a day."""
         total: Counter[Mac] = Counter()
         for family in families:
-            for element in self._elements(family, "dropped"):
+            # Who invents addresses has thousands of them there, and the loop waits while they are read.
+            for element in self._elements(family, "dropped", lambda key: station_of(key) in stations):
                 total[station_of(element.key)] += element.packets
         return total
 
@@ -110,10 +111,12 @@ class GuardTable:
         if not answered:
             raise netlink.NetlinkError(errno.EPROTO, "the kernel has not answered")
 
-    def _elements(self, family: int, name: str) -> Iterator[nfnetlink.Element]:
+    def _elements(
+        self, family: int, name: str, wanted: Callable[[bytes], bool] = lambda key: True
+    ) -> Iterator[nfnetlink.Element]:
         sequence = self._next()
         for message in self._dump(nfnetlink.list_elements(sequence, family, TABLE, name), sequence):
-            yield from nfnetlink.parse_elements(message.body)
+            yield from nfnetlink.parse_elements(message.body, wanted)
 
     def _dump(self, request: bytes, sequence: int) -> list[Message]:
         answers: list[Message] = []

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -110,13 +110,13 @@ def table_of(message: Message) -> str | None:
     return None if name is None else name.rstrip(b"\0").decode(errors="replace")
 
 
-def parse_elements(body: bytes) -> Iterator[Element]:
-    """Those in one message of the answer to `list_elements`."""
+def parse_elements(body: bytes, wanted: Callable[[bytes], bool] = lambda key: True) -> Iterator[Element]:
+    """Those in one message of the answer to `list_elements` whose keys are wanted. Of others no more is read."""
     for nested in _all(netlink.attributes(body, _HEADER.size).get(_ELEMENTS, b"")):
-        found = netlink.attributes(nested, 0)
-        key = netlink.attributes(found.get(_KEY, b""), 0).get(_VALUE)
-        if key is None:
+        key = _first(_first(nested, _KEY), _VALUE)
+        if not key or not wanted(key):
             continue
+        found = netlink.attributes(nested, 0)
         expression = found.get(_EXPRESSION) or next(_all(found.get(_EXPRESSIONS, b"")), b"")
         yield Element(key, _packets(netlink.attributes(expression, 0).get(_EXPRESSION_DATA, b"")))
 
@@ -166,6 +166,19 @@ def _all(data: bytes) -> Iterator[bytes]:
             return
         yield data[at + 4 : at + length]
         at += (length + 3) & ~3
+
+
+def _first(data: bytes, kind: int) -> bytes:
+    """The value of the first attribute of this kind; nothing if there is none."""
+    at = 0
+    while len(data) - at >= 4:
+        length, found = netlink.ATTRIBUTE.unpack_from(data, at)
+        if not 4 <= length <= len(data) - at:
+            break
+        if found & ~_NESTED == kind:
+            return data[at + 4 : at + length]
+        at += (length + 3) & ~3
+    return b""
 
 
 def _packets(counter: bytes) -> int:
