@@ -10,7 +10,7 @@ from sroamd.wire.cursor import DecodeError, Reader
 
 DOMAIN_MAX = 253  # characters of a domain name as written (RFC 1035 section 2.3.4: 255 octets on the wire)
 LABEL_MAX = 63
-LABELS_MAX = 256  # in one list: far more than any has, and each costs time
+LABELS_MAX = 128  # in one list: as many as the 255 octets hold that can be configured, and each costs time
 
 
 def encode_domains(domains: Iterable[str]) -> bytes:
