@@ -1,8 +1,9 @@
 """Which routers of the backbone are nodes of ours: by their router addresses, and by the link-local addresses that they
 publish.
 
-A direct or demoted route may lead to them only. They know of a move when we do, and send packets on; a router without
-the agent still believes Babel's older word for a while, and would send them back to us.
+They know of a move when we do, and send packets on; a router without the agent still believes Babel's older word for a
+while, and may send them back to us. So a demoted route leads to others only after a time, and a direct one only where
+Babel tells them of stations at all.
 """
 
 from __future__ import annotations
