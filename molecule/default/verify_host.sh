@@ -4,7 +4,7 @@ set -eu
 kind=$1
 
 fail() {
-  echo "$*" >&2
+  echo "FAILED: $*" >&2
   exit 1
 }
 
