@@ -4,14 +4,22 @@
 Each pytest target leaves a JUnit file in .reports/; a target without one (lint, Molecule) counts as no test.
 """
 
+import re
 import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ElementTree
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
 REPORTS = Path(".reports")
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+# How ruff, mypy, pytest, the scripts of this project and Ansible begin to say what failed.
+COMPLAINT = re.compile(r"\b(FAILED|fatal:|error:|ERROR)|^E  ")
+COMPLAINT_LINES = 4  # a complaint and what follows it, such as Ansible's msg
+COMPLAINTS_MAX = 24  # the last lines of them; they are repeated at the end, where a long log is read first
+COMPLAINT_MAX = 300  # characters of each line
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +31,25 @@ class Result:
     seconds: float
     tests: int
     skipped: int
+    complaints: list[str]
+
+
+def make(stage: str) -> tuple[int, list[str]]:
+    """Run a target: its exit status, and what it last complained of."""
+    complaints: deque[str] = deque(maxlen=COMPLAINTS_MAX)
+    command = ["make", "--no-print-directory", stage]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=subprocess.STDOUT) as process:
+        assert process.stdout
+        rest = 0
+        for line in process.stdout:
+            sys.stdout.buffer.write(line)
+            sys.stdout.buffer.flush()
+            said = COLOUR.sub("", line.decode(errors="replace")).rstrip()
+            rest = COMPLAINT_LINES if COMPLAINT.search(said) else rest - 1
+            if rest > 0:
+                complaints.append(said[:COMPLAINT_MAX])
+    return process.returncode, list(complaints)
 
 
 def run(stage: str) -> Result:
@@ -30,9 +57,7 @@ def run(stage: str) -> Result:
     report.unlink(missing_ok=True)
     print(f"\n==> {stage}", flush=True)
     started_at = time.monotonic()
-    exit_status = subprocess.run(
-        ["make", "--no-print-directory", stage], stdin=subprocess.DEVNULL, check=False
-    ).returncode
+    exit_status, complaints = make(stage)
     seconds = time.monotonic() - started_at
     suites = list(ElementTree.parse(report).getroot().iter("testsuite")) if report.exists() else []
     return Result(
@@ -41,6 +66,7 @@ def run(stage: str) -> Result:
         seconds,
         tests=sum(int(suite.get("tests", "0")) for suite in suites),
         skipped=sum(int(suite.get("skipped", "0")) for suite in suites),
+        complaints=complaints,
     )
 
 
@@ -58,6 +84,7 @@ def main(stages: list[str]) -> int:
 
     last = results[-1]
     if last.exit_status != 0:
+        print("\nIts last complaints:", *last.complaints, sep="\n  ")
         not_run = stages[len(results) :]
         print(f"\nFAILED at {last.stage}; `make {last.stage}` repeats it. Not run: {', '.join(not_run) or 'nothing'}.")
         return 1
