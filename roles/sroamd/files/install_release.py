@@ -4,13 +4,15 @@
 
 Runs on the access point, with nothing but Python's standard library and no network. All wheels are pure Python, so
 installing one is unpacking it. The file `installed-pythonX.Y` is written last: a release without it is not whole.
-KEEP releases stay, the current one and this one always among them. It switches nothing: that is the symlink's part.
+KEEP releases stay, the current one, the one that runs and this one always among them. It switches nothing: that is the
+symlink's part.
 """
 
 from __future__ import annotations
 
 import compileall
 import configparser
+import contextlib
 import hashlib
 import io
 import os
@@ -64,12 +66,22 @@ def write_scripts(site: Path, binaries: Path) -> None:
         script.chmod(0o755)
 
 
+def running(releases: Path) -> set[str]:
+    """The releases that processes run from: after a run that was cut off not what is current."""
+    found = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError, ValueError, IndexError):  # it has ended, or is another program
+            program = (process / "cmdline").read_bytes().split(b"\0", 1)[0].decode()
+            found.add(Path(program).relative_to(releases).parts[0])
+    return found
+
+
 def prune(releases: Path, new: str, keep: int) -> None:
-    current = os.path.basename(os.path.realpath(releases.parent / "current"))
+    needed = {new, os.path.basename(os.path.realpath(releases.parent / "current")), *running(releases)}
     # A release's directory is as old as its installation.
-    others = [path for path in releases.iterdir() if path.is_dir() and path.name not in {new, current}]
+    others = [path for path in releases.iterdir() if path.is_dir() and path.name not in needed]
     others.sort(key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in others[max(0, keep - len({new, current})) :]:
+    for path in others[max(0, keep - len(needed)) :]:
         shutil.rmtree(path)
     for archive in releases.glob("*.tar"):
         if not archive.with_suffix("").is_dir() and archive.name != f"{new}.tar":

@@ -80,6 +80,16 @@ def check_node() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def agent_state() -> ModuleType:
+    return _module(ROLE / "files/agent_state.py")
+
+
+@pytest.fixture(scope="session")
+def stale_services() -> ModuleType:
+    return _module(ROLE / "files/stale_services.py")
+
+
+@pytest.fixture(scope="session")
 def remove_addresses() -> ModuleType:
     return _module(ROLE / "files/remove_addresses.py")
 

@@ -178,6 +178,24 @@ def test_old_releases_go_and_the_current_one_stays(
     assert left == kept | {f"{name}.tar" for name in kept}
 
 
+def test_the_release_that_runs_stays_though_the_link_names_another(
+    install_release: ModuleType, releases: Path, built: dict[str, Any]
+) -> None:
+    """As after a run that was cut off between the link and the restart."""
+    install_release.install(releases, built["id"], built["sha256"], 2)
+    (releases.parent / "current").symlink_to(releases / "never-tried")
+    program = [releases / built["id"] / "bin/python3", "-c", "print(flush=True); input()"]
+    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as running:
+        assert running.stdout
+        assert running.stdin
+        running.stdout.readline()
+        install_release.prune(releases, "new", 1)
+        running.stdin.close()
+    assert (releases / built["id"]).is_dir()
+    install_release.prune(releases, "new", 1)
+    assert not (releases / built["id"]).exists()
+
+
 def test_both_programs_say_what_is_wrong(
     build_release: ModuleType,
     install_release: ModuleType,
