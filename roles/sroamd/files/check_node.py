@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ FORWARDING = ("net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding")
 HOSTAPD_SOCKETS = Path("/run/hostapd")
 SROAMCTL = "/usr/local/bin/sroamctl"
 DIRECT = "47"  # the kernel's protocol number of direct routes
+SETTLED = 2.0  # seconds, longer than systemd waits to start what has died
 IN_MOTION = 10  # direct routes that may come or go while they are counted, or a tenth of all
 
 
@@ -34,11 +36,22 @@ def ip(*arguments: str) -> list[dict[str, Any]]:
     return parsed
 
 
+def states(names: list[str]) -> list[tuple[str, str]]:
+    """Of each service, systemd's ActiveState and the number of its process."""
+    told = run("systemctl", "show", "--property=MainPID,ActiveState", *names).split("\n\n") if names else []
+    properties = [dict(line.split("=", 1) for line in each.splitlines() if line) for each in told]
+    return [(each["ActiveState"], each["MainPID"]) for each in properties]
+
+
 def services(names: list[str]) -> Iterator[str]:
-    states = run("systemctl", "is-active", *names).split() if names else []
-    for name, state in zip(names, states, strict=True):
+    """Looked at twice, since what dies at once and is started again runs most of the time."""
+    before = states(names)
+    time.sleep(SETTLED)
+    for name, (_, former), (state, process) in zip(names, before, states(names), strict=True):
         if state != "active":
             yield f"{name} is {state}; see journalctl --unit {name}"
+        elif process != former:
+            yield f"{name} has just been started anew, perhaps since it keeps dying; see journalctl --unit {name}"
 
 
 def station_addresses(interface: str, gateways: Iterable[str]) -> Iterator[str]:

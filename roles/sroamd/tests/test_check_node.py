@@ -21,6 +21,8 @@ EXPECTED = {
 BY_OBJECT = {"id": 1191182336, "gateway": "10.255.0.2", "dev": "bb0", "protocol": "47", "flags": ["onlink"]}
 SHOW_OBJECTS = "ip -json nexthop show protocol 47"
 SHOW_ROUTES = "ip -4 route show table all proto 47"
+SHOW_SERVICES = "systemctl show --property=MainPID,ActiveState babeld sroamd"
+RUNNING = "MainPID=7\nActiveState=active\n\nMainPID=8\nActiveState=active\n"
 STATUS = "/usr/local/bin/sroamctl --json status"
 
 
@@ -32,7 +34,7 @@ def address(local: str, length: int, **more: Any) -> dict[str, Any]:
 def host(check_node: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
     """What the host's programs answer; a test changes it."""
     answers: dict[str, Any] = {
-        "systemctl is-active babeld sroamd": "active\nactive\n",
+        SHOW_SERVICES: RUNNING,
         "ip -json address show dev wlan0": [{"addr_info": [address("192.0.2.1", 32), address("fe80::1", 64)]}],
         "ip -json -4 route show proto babel": [{"dst": "10.255.0.2"}, {"dst": "198.51.100.0/24"}],
         "ip -json -6 route show proto babel": [{"dst": "fd00:255::2"}],
@@ -50,6 +52,7 @@ def host(check_node: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
         return answer if isinstance(answer, str) else json.dumps(answer)
 
     monkeypatch.setattr(check_node, "run", run)
+    monkeypatch.setattr(check_node, "SETTLED", 0.0)
     monkeypatch.setattr(check_node, "forwarding", lambda: iter(()))
     monkeypatch.setattr(check_node, "HOSTAPD_SOCKETS", tmp_path)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as served:
@@ -62,8 +65,20 @@ def test_a_host_as_it_should_be(check_node: ModuleType, host: dict[str, Any]) ->
 
 
 def test_a_dead_service_is_named(check_node: ModuleType, host: dict[str, Any]) -> None:
-    host["systemctl is-active babeld sroamd"] = "active\nfailed\n"
+    host[SHOW_SERVICES] = RUNNING.replace("8\nActiveState=active", "0\nActiveState=failed")
     assert list(check_node.differences(EXPECTED)) == ["sroamd is failed; see journalctl --unit sroamd"]
+
+
+def test_a_service_that_keeps_dying_is_named_though_it_runs(
+    check_node: ModuleType, host: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def another_babeld(_seconds: float) -> None:
+        host[SHOW_SERVICES] = RUNNING.replace("MainPID=7", "MainPID=9")
+
+    monkeypatch.setattr(check_node.time, "sleep", another_babeld)
+    assert list(check_node.differences(EXPECTED)) == [
+        "babeld has just been started anew, perhaps since it keeps dying; see journalctl --unit babeld"
+    ]
 
 
 def test_addresses_are_the_shared_ones_and_no_others(check_node: ModuleType, host: dict[str, Any]) -> None:
