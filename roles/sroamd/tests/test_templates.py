@@ -340,6 +340,12 @@ def test_kernel_parameters_of_stations_are_not_those_of_the_backbone(render: Ren
     assert "proxy_arp = 0" in render("sysctl.conf.j2")
 
 
+def test_a_host_accepts_advertisements_before_it_forwards(render: Render) -> None:
+    """Else the kernel has dropped the default route when it learns that it may keep it."""
+    text = render("sysctl.conf.j2", sroamd_accept_ra_interfaces=["eth0"])
+    assert text.index("eth0/accept_ra = 2") < text.index("forwarding = 1")
+
+
 def test_stations_never_reach_the_flooding_port(render: Render) -> None:
     rules = render("nftables.conf.j2", sroamd_flood_allow=["10.255.0.0/24", "fd00:255::/64", "203.0.113.7"])
     inbound = rules[rules.index("chain flooding") :]
