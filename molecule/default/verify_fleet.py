@@ -2,26 +2,20 @@
 
     verify_fleet.py DIRECTORY
 
-DIRECTORY holds the inventory lab.json, and is where changed copies of the agent are made. Prints what it found, and
-fails with the first thing that is not as it should be.
+DIRECTORY is that of `fleet`. Prints what it found, and fails with the first thing that is not as it should be.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import sys
 import time
-import tomllib
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from lab.deploy import REPOSITORY, recap, run_playbook
-from lab.lab import Lab
+from fleet import Fleet, dying_slowly, must
+from verify_role import verify_role
+
+from lab.deploy import recap
 from lab.station import Station
 from lab.topology import CORRESPONDENT_IPV4, GATEWAY_IPV4, STATION_IPV4
 from lab.traffic import Report, Traffic
@@ -30,74 +24,10 @@ from lab.walk import addresses
 SETTLE = 2.0  # seconds after a roam or a restart that still belong to it
 ANNOUNCED = 5.0  # seconds within which a new route of one host is known to another
 ROAM_MS = 1000.0  # the longest silence of a roam
-DYING = 6  # seconds that the death of an agent takes systemd, against the one until it starts another
 RATE = 100.0  # packets per second, direction and family
 IP_RECVERR = 11  # linux/in.h
 NEW_SECRET = "a-secret-that-nobody-may-read"
-UPGRADE = f"99.{int(time.time())}"  # newer each time, so that `molecule verify` can be repeated
 HOSTS = ("ap1", "ap2", "srv1")
-
-
-def must(condition: bool, what: object) -> None:
-    if not condition:
-        sys.exit(f"FAILED: {what}")
-
-
-@dataclass(frozen=True, slots=True)
-class Fleet:
-    lab: Lab
-    inventory: Path
-    work: Path
-
-    def play(self, *options: str, check: bool = True) -> tuple[int, str]:
-        """site.yml with the wheelhouse of this run: its exit status and output."""
-        wheelhouse = ("--extra-vars", f"sroamd_wheelhouse={self.work / 'wheelhouse'}")
-        done = run_playbook("site.yml", self.inventory, *wheelhouse, *options, check=check)
-        return done.returncode, done.stdout
-
-    def status(self, host: str) -> dict[str, Any]:
-        answer: dict[str, Any] = json.loads(self.lab.run(host, ["sroamctl", "--json", "status"]).stdout)
-        return answer
-
-    def where(self, host: str, mac: str) -> dict[str, Any]:
-        answer: dict[str, Any] = json.loads(self.lab.run(host, ["sroamctl", "--json", "where", mac]).stdout)
-        return answer
-
-    def restart(self, host: str) -> tuple[float, float]:
-        """When the agent was last stopped, and when it was ready again: seconds of time.monotonic()."""
-        names = ["InactiveEnterTimestampMonotonic", "ActiveEnterTimestampMonotonic"]
-        shown = self.lab.run(host, ["systemctl", "show", f"--property={','.join(names)}", "sroamd.service"]).stdout
-        values = dict(line.split("=", 1) for line in shown.splitlines())
-        stopped, ready = (int(values[name]) / 1e6 for name in names)
-        return stopped, ready
-
-    def release(self, host: str) -> str:
-        return Path(self.lab.run(host, ["readlink", "/opt/sroamd/current"]).stdout.strip()).name
-
-    def agent(self, version: str) -> Path:
-        """A copy of the agent's sources that calls itself by this version."""
-        copy = self.work / f"agent-{version}"
-        shutil.rmtree(copy, ignore_errors=True)
-        shutil.copytree(REPOSITORY / "agent/src", copy / "src", ignore=shutil.ignore_patterns("__pycache__"))
-        for name in ("pyproject.toml", "requirements-dev.txt"):
-            shutil.copy(REPOSITORY / "agent" / name, copy / name)
-        written = tomllib.loads((copy / "pyproject.toml").read_text())["project"]["version"]
-        for path, pattern in (("pyproject.toml", 'version = "{}"'), ("src/sroamd/__init__.py", '__version__ = "{}"')):
-            text = (copy / path).read_text()
-            old = pattern.format(written)
-            must(old in text, f"{path} does not hold {old}")
-            (copy / path).write_text(text.replace(old, pattern.format(version)))
-        return copy
-
-
-@contextmanager
-def dying_slowly(fleet: Fleet, host: str) -> Iterator[None]:
-    """systemd is nearly always between two failed attempts at the agent when the role wants to start another."""
-    dropin = Path("/run/systemd/system/sroamd.service.d/slow.conf")
-    write = f"mkdir --parents {dropin.parent} && printf '[Service]\\nExecStopPost=/usr/bin/sleep {DYING}\\n' >{dropin}"
-    fleet.lab.run(host, ["sh", "-c", f"{write} && systemctl daemon-reload"])
-    yield
-    fleet.lab.run(host, ["sh", "-c", f"rm {dropin} && systemctl daemon-reload"])
 
 
 def figures(report: Report) -> str:
@@ -119,7 +49,7 @@ def verify_roam(station: Station, traffic: Traffic) -> None:
 def verify_upgrade(fleet: Fleet, station: Station, traffic: Traffic) -> None:
     """Every agent is replaced and restarted. Routes stay, so there is nothing that this should cost."""
     before, old = addresses(station), {host: fleet.release(host) for host in HOSTS}
-    _, output = fleet.play("--tags", "agent,verify", "--extra-vars", f"sroamd_agent_source={fleet.agent(UPGRADE)}")
+    _, output = fleet.play("--tags", "agent,verify", *fleet.with_agent(fleet.agent(fleet.version)))
     restarts = [fleet.restart(host) for host in HOSTS]
     window = min(stopped for stopped, _ in restarts), max(ready for _, ready in restarts) + SETTLE
     report = traffic.report(*window)
@@ -129,7 +59,7 @@ def verify_upgrade(fleet: Fleet, station: Station, traffic: Traffic) -> None:
     must(addresses(station) == before, f"addresses were {before} and are {addresses(station)}")
     for host in HOSTS:
         must(recap(output)[host]["changed"] > 0, f"{host}: nothing changed")
-        must(fleet.status(host)["node"]["version"] == UPGRADE, f"{host} runs {fleet.status(host)['node']}")
+        must(fleet.status(host)["node"]["version"] == fleet.version, f"{host} runs {fleet.status(host)['node']}")
         kept = fleet.lab.run(host, ["ls", "/opt/sroamd/releases"]).stdout
         must(old[host] in kept.split(), f"{host}: the release before is gone, there is {kept}")
 
@@ -137,13 +67,13 @@ def verify_upgrade(fleet: Fleet, station: Station, traffic: Traffic) -> None:
 def verify_rollback(fleet: Fleet, traffic: Traffic) -> None:
     """A release that accepts its configuration and then dies at once, where the station is: the old one comes back."""
     good = fleet.release("ap1")
-    broken = fleet.agent(f"{UPGRADE}.1")
+    broken = fleet.agent(f"{fleet.version}.1")
     service = broken / "src/sroamd/daemon/main.py"
     service.write_text(service.read_text().replace("    logs.configure(", "    sys.exit(7)\n    logs.configure("))
     started = time.monotonic()
     limits = ("--limit", "ap1", "--tags", "agent", "--extra-vars", "sroamd_health_timeout=5")
     with dying_slowly(fleet, "ap1"):
-        status, output = fleet.play(*limits, "--extra-vars", f"sroamd_agent_source={broken}", check=False)
+        status, output = fleet.play(*limits, *fleet.with_agent(broken), check=False)
     report = traffic.report(started)
     print(f"a release that does not start, and the way back: {figures(report)}")
     must(status != 0, "a release that does not start was taken for a good one")
@@ -151,24 +81,6 @@ def verify_rollback(fleet: Fleet, traffic: Traffic) -> None:
     must(fleet.release("ap1") == good, f"ap1 has {fleet.release('ap1')}, not {good}")
     must(fleet.status("ap1")["healthy"] is True, fleet.status("ap1"))
     must(report.lost == 0, f"the failed upgrade cost packets: {report}")
-
-
-def verify_repair(fleet: Fleet) -> None:
-    """The agent of ap2 dies whenever it is started, as after a bad day by hand: the role puts a good one there."""
-    good = fleet.release("ap2")
-    for line in (
-        "systemctl stop sroamd",
-        "mkdir --parents /run/broken/bin && ln --symbolic --force /usr/bin/false /run/broken/bin/sroamd",
-        "ln --symbolic --force --no-dereference /run/broken /opt/sroamd/current",
-        "systemctl start --no-block sroamd",
-    ):
-        fleet.lab.run("ap2", ["sh", "-c", line])
-    source = f"sroamd_agent_source={fleet.work / f'agent-{UPGRADE}'}"
-    with dying_slowly(fleet, "ap2"):
-        fleet.play("--limit", "ap2", "--tags", "agent", "--extra-vars", source)
-    must(fleet.release("ap2") == good, f"ap2 has {fleet.release('ap2')}, not {good}")
-    must(fleet.status("ap2")["healthy"] is True, fleet.status("ap2"))
-    print("an agent that dies whenever it is started: the role replaces it")
 
 
 def verify_flooding_port(fleet: Fleet, station: Station) -> None:
@@ -237,18 +149,13 @@ def verify_secrecy(fleet: Fleet) -> None:
 
 
 def verify_nothing_to_change(fleet: Fleet) -> None:
-    _, output = fleet.play(
-        "--check", "--diff", "--extra-vars", f"sroamd_agent_source={fleet.work / f'agent-{UPGRADE}'}"
-    )
+    _, output = fleet.play("--check", "--diff", *fleet.upgraded)
     must(all(counts["changed"] == 0 for counts in recap(output).values()), f"--check sees changes: {recap(output)}")
     print("--check --diff afterwards: nothing to change")
 
 
 def main(work: Path) -> None:
-    # Molecule asks for colours, which would get between the words that are looked for.
-    os.environ.pop("ANSIBLE_FORCE_COLOR", None)
-    os.environ["ANSIBLE_NOCOLOR"] = "1"
-    fleet = Fleet(Lab.running("ml"), work / "lab.json", work)
+    fleet = Fleet.converged(work)
     with Station(fleet.lab, "sta1") as station:
         station.roam("ap1")
         station.dhcp()
@@ -259,10 +166,10 @@ def main(work: Path) -> None:
         with Traffic(station, rate=RATE) as traffic:
             verify_upgrade(fleet, station, traffic)
             verify_rollback(fleet, traffic)
-            verify_repair(fleet)
             verify_roam(station, traffic)
     verify_gateway(fleet)
     verify_secrecy(fleet)
+    verify_role(fleet)
     verify_nothing_to_change(fleet)
 
 
