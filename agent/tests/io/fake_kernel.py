@@ -22,6 +22,7 @@ class FakeKernel:
     """In place of KernelQuery and of the socket for events.
 
     `room`: so many events are kept. Like the kernel it then drops all others, until the queue has been read empty.
+    `cut_off`: what is read of each is its beginning only. `before_read` is called before each attempt.
     `trouble`: why no question is answered now. `asked`: the questions.
     """
 
@@ -31,9 +32,10 @@ class FakeKernel:
         self.ways: dict[Address, RouteMessage] = {}
         self.routes: list[RouteMessage] = []
         self.objects: list[NextHopMessage] = []
+        self.cut_off = False
         self.before_read: Callable[[], None] = lambda: None
         self._links: dict[str, LinkMessage] = {}
-        self._room = room
+        self.room = room
         self._queue: deque[bytes] = deque()
         self._congested = self._overrun = False
         self._bell, self._ring = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
@@ -51,7 +53,7 @@ class FakeKernel:
     def tell(self, kind: int, body: bytes) -> None:
         if self._congested:
             return
-        if len(self._queue) >= self._room:
+        if len(self._queue) >= self.room:
             self._congested = self._overrun = True
         else:
             self._queue.append(netlink.request(kind, 0, 0, body))
@@ -84,7 +86,7 @@ class FakeKernel:
         data = self._queue.popleft()
         self._congested = self._congested and bool(self._queue)
         self._wake()
-        return data, [], 0, (0, 1)
+        return (data[:20], [], socket.MSG_TRUNC, (0, 1)) if self.cut_off else (data, [], 0, (0, 1))
 
     def close(self) -> None:
         self._bell.close()
@@ -106,6 +108,10 @@ class FakeKernel:
         return (
             route for route in self.routes if (route.prefix.version, route.protocol, route.table) == (version, *place)
         )
+
+    def routes_behind(self, family: int, place: Place) -> Iterator[tuple[bytes, int, int, int]]:
+        for route in self.routes_of(family, place):
+            yield route.prefix.network_address.packed, route.prefix.prefixlen, route.metric, route.nexthop
 
     def nexthops(self) -> list[NextHopMessage] | None:
         self._ask("nexthops")

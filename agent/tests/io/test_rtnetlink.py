@@ -12,7 +12,7 @@ from sroamd.addresses import Mac
 from sroamd.core.events import InterfaceChanged
 from sroamd.io import netlink, rtnetlink
 from sroamd.io.rtnetlink import KernelWatch
-from tests.io.events import Collector
+from tests.io.events import Collector, until
 from tests.io.fake_kernel import UP, FakeKernel
 
 OLD, NEW = Mac.parse("02:00:00:00:00:01"), Mac.parse("02:00:00:00:00:42")
@@ -28,7 +28,10 @@ class Node:
     heard: Collector = field(default_factory=Collector)
 
     def run(self, story: Story) -> None:
+        bugs: list[object] = []
+
         async def work() -> None:
+            asyncio.get_running_loop().set_exception_handler(lambda loop, context: bugs.append(context))
             self.watch.start(self.heard)
             try:
                 await story()
@@ -36,6 +39,7 @@ class Node:
                 self.watch.close()
 
         asyncio.run(work())
+        assert bugs == []
 
     @property
     def macs(self) -> list[Mac | None]:
@@ -71,5 +75,70 @@ def test_interface_that_leaves_a_bridge_is_still_there(node: Node) -> None:
         await asyncio.sleep(0.01)
         assert node.macs == [OLD]
         assert node.watch.lookup("wlan0") == (7, OLD)
+
+    node.run(story)
+
+
+def overflow(node: Node) -> None:
+    """Two events are kept, one of the interface as it was, and a third is lost."""
+    node.kernel.room = 2
+    for mac in (OLD, OLD, OLD):
+        node.kernel.set_link("wlan0", 7, mac)
+    assert node.kernel.congested
+
+
+def test_what_happens_between_an_overflow_and_the_empty_queue_is_made_up_for(node: Node) -> None:
+    """The kernel does not tell of it any more."""
+
+    def while_reading() -> None:
+        reads.append(len(node.kernel.asked))
+        if len(reads) == 2:
+            assert node.kernel.congested
+            node.kernel.set_link("wlan0", 7, NEW)
+
+    async def story() -> None:
+        overflow(node)
+        node.kernel.before_read = while_reading
+        await until(lambda: node.macs == [OLD, NEW])
+        assert reads == [reads[0]] * 4, "the error, two events, the end: and nothing was asked before that"
+        assert node.watch.counters["netlink.overflows"] == 1
+
+    reads: list[int] = []
+    node.run(story)
+
+
+def test_events_from_before_an_overflow_do_not_undo_what_was_asked_after_it(node: Node) -> None:
+    async def story() -> None:
+        overflow(node)
+        node.kernel.set_link("wlan0", 7, NEW)
+        await until(lambda: node.watch.counters["netlink.overflows"] > 0)
+        await asyncio.sleep(0.01)
+        assert node.macs == [OLD, NEW]
+        assert node.watch.lookup("wlan0") == (7, NEW)
+
+    node.run(story)
+
+
+@pytest.mark.parametrize("reads_max", [1, 2, 3, 4])
+def test_overflow_that_is_read_in_several_goes_is_made_up_for(
+    node: Node, monkeypatch: pytest.MonkeyPatch, reads_max: int
+) -> None:
+    """Also where the last event is read at the end of one: nothing is readable then."""
+
+    async def story() -> None:
+        overflow(node)
+        node.kernel.set_link("wlan0", 7, NEW)
+        await until(lambda: node.macs == [OLD, NEW])
+
+    monkeypatch.setattr(rtnetlink, "READS_MAX", reads_max)
+    node.run(story)
+
+
+def test_event_that_was_cut_off_counts_as_lost(node: Node) -> None:
+    async def story() -> None:
+        node.kernel.set_link("wlan0", 7, NEW)
+        node.kernel.cut_off = True
+        await until(lambda: node.macs == [OLD, NEW])
+        assert node.watch.counters["netlink.overflows"] == 1
 
     node.run(story)

@@ -1,8 +1,9 @@
 """What the kernel tells: links, our routes in others' hands, ways to the other nodes' router addresses, own addresses.
 
 One socket only hears events; `kernel_query` has another for questions, answered before they have been sent.
-After ENOBUFS events were lost, so everything is asked anew. A batch of events is worked off whole before anything is
-asked again, so that a storm of a thousand route changes costs one question for each address that it concerns.
+After ENOBUFS events were lost, so everything is asked anew, as soon as the kernel tells of changes again. A batch of
+events is worked off whole before anything is asked again, so that a storm of a thousand route changes costs one
+question for each address that it concerns.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ log = logging.getLogger(__name__)
 # with its nexthop object, and after an overflow all routes have to be read again.
 EVENT_BUFFER = 20 << 20
 READS_MAX = 256  # datagrams taken in one wake-up
+_MSG_TRUNC = int(socket.MSG_TRUNC)  # as a flag of an enum it would take microseconds
 GROUPS = (
     "link",
     "ipv4_address",
@@ -75,6 +77,7 @@ class KernelWatch:
         self._macs: dict[str, Mac | None] = {}
         self._relist = False  # the routes of our stations
         self._relist_direct = False
+        self._overflowed = False  # events were lost, and nothing has been asked since
         self._loop: asyncio.AbstractEventLoop | None = None
         self.counters: Counter[str] = Counter()
         self._links = LinkTable()
@@ -145,6 +148,13 @@ class KernelWatch:
     # -- events
 
     def _readable(self) -> None:
+        """Take in what has come, then ask again whatever it has put in doubt.
+
+        After an overflow the kernel drops all further events without a word, until its queue has been read empty, and
+        what is left in it is older than any answer. So that is thrown away, and asked only when nothing is left.
+        """
+        if self._loop is None:
+            return  # closed
         for _ in range(READS_MAX):
             try:
                 data, _, flags, sender = self._events.recvmsg(netlink.MESSAGE_MAX)
@@ -153,19 +163,26 @@ class KernelWatch:
             except OSError as error:
                 if error.errno != errno.ENOBUFS:
                     raise
-                self._resynchronise()
+                self._overflowed = True
                 continue
             if sender[0]:
                 continue  # not the kernel
-            if flags & socket.MSG_TRUNC:
-                self._resynchronise()
-            for message in netlink.messages(data):
-                self._handle(message)
+            self._overflowed = self._overflowed or bool(flags & _MSG_TRUNC)
+            if not self._overflowed:
+                for message in netlink.messages(data):
+                    self._handle(message)
+        else:
+            if self._overflowed:
+                self._loop.call_soon(self._readable)  # that was perhaps the last: then no event would wake us
+                return
+        if self._overflowed:
+            self._resynchronise()
         self._settle()
 
     def _resynchronise(self) -> None:
         log.warning("kernel events were lost; asking for everything again")
         self.counters["netlink.overflows"] += 1
+        self._overflowed = False
         self._links.fill(self._query.links())
         for name in self._stations:
             self._report_interface(name)
