@@ -31,6 +31,7 @@ class FakeKernel:
         self.asked: list[str] = []
         self.ways: dict[Address, RouteMessage] = {}
         self.routes: list[RouteMessage] = []
+        self.own: list[AddressMessage] = []
         self.objects: list[NextHopMessage] = []
         self.cut_off = False
         self.before_read: Callable[[], None] = lambda: None
@@ -75,6 +76,8 @@ class FakeKernel:
 
     def setblocking(self, flag: bool) -> None: ...
 
+    def setsockopt(self, level: int, option: int, value: object) -> None: ...
+
     def recvmsg(self, size: int) -> tuple[bytes, list[object], int, tuple[int, int]]:
         self.before_read()
         if self._overrun:
@@ -100,7 +103,7 @@ class FakeKernel:
 
     def addresses(self) -> list[AddressMessage]:
         self._ask("addresses")
-        return []
+        return self.own
 
     def routes_of(self, family: int, place: Place) -> Iterator[RouteMessage]:
         self._ask("routes")
