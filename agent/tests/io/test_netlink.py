@@ -292,6 +292,27 @@ def test_link_messages_are_read(up: bool) -> None:
     assert (link.mac, link.burnt_in) == (Mac.parse("02:00:00:00:00:01"), Mac.parse("00:00:5e:00:53:01"))
 
 
+@pytest.mark.parametrize(
+    "octets",
+    [
+        pytest.param(
+            # family, type, index, flags, change; IFLA_IFNAME; IFLA_WIRELESS with SIOCGIWSCAN: a scan is complete
+            "00000100 07000000 43100100 00000000  0a000300 776c616e30000000  14000b00 1000198b000000000000000000000000",
+            id="wireless event",
+        ),
+        pytest.param(
+            # What Linux 6.18 sends when a veth leaves a bridge, with RTM_DELLINK. It ends with IFLA_LINK.
+            "07000100 04000000 02100000 00000000  0a000300 776c616e30000000  08000a0002000000  08000400dc050000"
+            "0500100002000000  0a000100ca79a780ac9d0000  0800050003000000",
+            id="leaves a bridge",
+        ),
+    ],
+)
+def test_message_that_is_not_about_the_link_as_such_is_passed_over(octets: str) -> None:
+    """Taken for one it would have no MAC any more, or be gone."""
+    assert netlink.parse_link(bytes.fromhex(octets)) is None
+
+
 @pytest.mark.parametrize("octets", [b"", b"\x10", b"\xff\xff\xff\xff" * 4, bytes(16), bytes(64)])
 def test_nonsense_ends_the_walk(octets: bytes) -> None:
     assert list(netlink.messages(octets)) == []

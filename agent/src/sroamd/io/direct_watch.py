@@ -51,14 +51,15 @@ class DirectWatch:
             self.doubt()
 
     def lost_objects(self) -> frozenset[tuple[NodeId, int]]:
-        """What is no longer there as we made it, if that was in doubt; forgotten from now on, with its routes."""
+        """What is no longer there as we made it, if that was in doubt; forgotten from now on, with its routes.
+
+        After an OSError it still is in doubt.
+        """
         if not self._doubted:
             return frozenset()
-        self._doubted = False
         ours = list(self.books.objects())
-        if not ours:
-            return frozenset()
-        is_there = self._is_up if self.books.plain else self._in_kernel()
+        is_there = self._in_kernel() if ours and not self.books.plain else self._is_up
+        self._doubted = False
         lost = [one for one in ours if not is_there(one)]
         for one in lost:
             self.books.forget(one.node, one.version)

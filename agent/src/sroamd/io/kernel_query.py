@@ -1,6 +1,7 @@
 """Questions to the kernel: which links there are, which routes are ours, which way leads to an address.
 
-The kernel answers inside send, so the answer only has to be picked up, and nothing here ever waits.
+The kernel answers inside send, so the answer only has to be picked up, and nothing here ever waits. Where an answer
+cannot be had whole, for want of memory, its rest must not meet the next question: a new socket takes its place.
 """
 
 from __future__ import annotations
@@ -8,24 +9,25 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from ipaddress import IPv4Address
 
 from sroamd.io import netlink, netlink_address, netlink_nexthop
-from sroamd.io.netlink import Address, LinkMessage, Message, RouteMessage
+from sroamd.io.netlink import Address, LinkMessage, Message, NetlinkError, RouteMessage
 from sroamd.io.netlink_address import AddressMessage
 from sroamd.io.netlink_nexthop import NextHopMessage
 from sroamd.io.route_places import Place
 
 RECEIVE_BUFFER = 1 << 20
 DUMP_TRIES = 3  # a dump that the kernel calls inconsistent is made again
+_NO_ANSWER = (errno.ENOBUFS, errno.ENOMEM)
 
 
 class KernelQuery:
-    """Every method raises OSError where the kernel refuses the question."""
+    """Every method raises OSError where the kernel refuses the question, or has no memory for an answer."""
 
     def __init__(self) -> None:
-        self._socket = netlink.open_socket(RECEIVE_BUFFER)
-        self._socket.settimeout(1.0)  # never reached
+        self._socket = _open()
         self._sequence = 0
 
     def close(self) -> None:
@@ -77,22 +79,47 @@ class KernelQuery:
         family, bits = (socket.AF_INET, 32) if v4 else (socket.AF_INET6, 128)
         body = netlink.RTMSG.pack(family, bits, 0, 0, 0, 0, 0, 0, netlink.RTM_F_FIB_MATCH)
         body += netlink.attribute(netlink.RTA_DST, address.packed)
-        self._ask(netlink.RTM_GETROUTE, 0, body)
-        for message in netlink.messages(self._socket.recv(netlink.MESSAGE_MAX)):
-            if message.sequence == self._sequence and message.kind == netlink.RTM_NEWROUTE:
-                return netlink.parse_route(message.body)
+        with self._whole():
+            self._ask(netlink.RTM_GETROUTE, 0, body)
+            answer = self._answers()[0]
+        if answer.kind == netlink.RTM_NEWROUTE:
+            return netlink.parse_route(answer.body)
+        error = netlink.error_of(answer) if answer.kind == netlink.NLMSG_ERROR else None
+        if error is not None and error.errno in _NO_ANSWER:
+            raise error
         return None
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """A question and its answer, after which nothing is left in the socket."""
+        try:
+            yield
+        except NetlinkError:
+            raise  # that was the answer
+        except OSError:
+            self._socket.close()
+            with suppress(OSError):  # then the next question fails, and tries this again
+                self._socket = _open()
+            raise
 
     def _ask(self, kind: int, flags: int, body: bytes) -> None:
         self._sequence += 1
         self._socket.send(netlink.request(kind, flags, self._sequence, body))
 
+    def _answers(self) -> list[Message]:
+        """To the last question: those of one datagram. What answers an earlier one is passed over."""
+        while True:
+            data = self._socket.recv(netlink.MESSAGE_MAX)
+            if found := [message for message in netlink.messages(data) if message.sequence == self._sequence]:
+                return found
+
     def _dump(self, kind: int, body: bytes) -> list[Message]:
         """All answers to a dump request; none where there is no such table yet."""
         answers: list[Message] = []
         for _ in range(DUMP_TRIES):
-            self._ask(kind, netlink.NLM_F_DUMP, body)
-            answers, consistent = self._read_dump()
+            with self._whole():
+                self._ask(kind, netlink.NLM_F_DUMP, body)
+                answers, consistent = self._read_dump()
             if consistent:
                 break
         return answers
@@ -101,18 +128,22 @@ class KernelQuery:
         answers: list[Message] = []
         consistent = True
         while True:
-            for message in netlink.messages(self._socket.recv(netlink.MESSAGE_MAX)):
-                if message.sequence != self._sequence:
-                    continue
+            for message in self._answers():
                 consistent = consistent and not message.flags & netlink.NLM_F_DUMP_INTR
-                if message.kind == netlink.NLMSG_DONE:
-                    return answers, consistent
-                if message.kind == netlink.NLMSG_ERROR:
-                    error = netlink.error_of(message)
-                    if error is not None and error.errno != errno.ENOENT:
-                        raise error
-                    return answers, True
-                answers.append(message)
+                if message.kind not in (netlink.NLMSG_DONE, netlink.NLMSG_ERROR):
+                    answers.append(message)
+                    continue
+                done = message.kind == netlink.NLMSG_DONE
+                error = netlink.dump_error_of(message) if done else netlink.error_of(message)
+                if error is not None and error.errno != errno.ENOENT:
+                    raise error
+                return answers, consistent
+
+
+def _open() -> socket.socket:
+    sock = netlink.open_socket(RECEIVE_BUFFER)
+    sock.settimeout(1.0)  # never reached
+    return sock
 
 
 def routes_request(family: int, place: Place) -> bytes:

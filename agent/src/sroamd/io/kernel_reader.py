@@ -100,16 +100,14 @@ async def _dump(sock: socket.socket, kind: int, body: bytes) -> AsyncGenerator[l
     while True:
         bodies: list[bytes] = []
         for message in netlink.messages(await loop.sock_recv(sock, READ_SIZE)):
-            if message.kind == netlink.NLMSG_DONE:
-                if error := netlink.dump_error_of(message):
-                    raise error
-                yield bodies
-                return
-            if message.kind == netlink.NLMSG_ERROR:
-                error = netlink.error_of(message)
-                if error is not None and error.errno != errno.ENOENT:  # that one: there is no such table yet
-                    raise error
-                return
-            bodies.append(message.body)
+            if message.kind not in (netlink.NLMSG_DONE, netlink.NLMSG_ERROR):
+                bodies.append(message.body)
+                continue
+            done = message.kind == netlink.NLMSG_DONE
+            error = netlink.dump_error_of(message) if done else netlink.error_of(message)
+            if error is not None and error.errno != errno.ENOENT:  # that one: there is no such table yet
+                raise error
+            yield bodies
+            return
         yield bodies
         await asyncio.sleep(PAUSE)

@@ -75,6 +75,7 @@ RTM_F_FIB_MATCH = 0x2000
 
 IFLA_ADDRESS = 1
 IFLA_IFNAME = 3
+IFLA_WIRELESS = 11
 IFLA_PERM_ADDRESS = 54
 IFF_UP = 0x1
 IFF_CARRIER = 0x10040  # IFF_RUNNING, IFF_LOWER_UP
@@ -228,11 +229,17 @@ def is_missing(error: OSError) -> bool:
 
 
 def parse_link(body: bytes) -> LinkMessage | None:
-    """None for what is not whole."""
+    """None for what is not whole, and for what is not about a link as such.
+
+    As RTM_NEWLINK the kernel also broadcasts the events of wireless extensions, such as the end of a scan, with next to
+    nothing of the link; and as RTM_DELLINK in the family of bridges that the link is no longer a port of one.
+    """
     if len(body) < IFINFO.size:
         return None
-    _, _, index, flags, _ = IFINFO.unpack_from(body)
+    family, _, index, flags, _ = IFINFO.unpack_from(body)
     found = attributes(body, IFINFO.size)
+    if family != socket.AF_UNSPEC or IFLA_WIRELESS in found:
+        return None
     name = found.get(IFLA_IFNAME, b"").rstrip(b"\0").decode(errors="replace")
     mac, burnt_in = _mac(found.get(IFLA_ADDRESS, b"")), _mac(found.get(IFLA_PERM_ADDRESS, b""))
     return LinkMessage(index, name, mac, bool(flags & IFF_UP), burnt_in, bool(flags & IFF_CARRIER))

@@ -30,11 +30,11 @@ class OwnAddresses:
         self._doubted = True
 
     def settle(self) -> None:
-        """Ask again, if there is doubt."""
+        """Ask again, if there is doubt. After an OSError there still is."""
         if not self._doubted:
             return
-        self._doubted = False
         own = frozenset(self._list())
+        self._doubted = False
         if own != self._told:
             self._told = own
             self.emit(LinkLocalsListed(own))

@@ -29,6 +29,7 @@ READS_MAX = 512  # frames fetched in one wake-up: two milliseconds
 FRAMES_AT_ONCE = 32  # looked at before others have their turn, so that a flood does not starve everything else
 FRAME_MAX = 2048  # octets read of one frame; what we ask for fits, a longer one is counted and dropped
 TELL_INTERVAL = 10.0  # s between two lines about stations that send too much
+OPEN_RETRY = 1.0  # s after a socket that could not be opened; nobody tells when it can be
 RECEIVE_BUFFER = 1 << 20  # some hundreds of DHCP requests: a whole hall that returns after a power cut
 
 ALL_DHCP6_SERVERS = bytes.fromhex("333300010002")  # of ff02::1:2 (RFC 2464 section 7)
@@ -66,6 +67,7 @@ class PacketSockets:
         self._lookup = lookup
         self._emit = emit
         self._links: dict[str, _Link | None] = dict.fromkeys(interfaces)
+        self._retries: dict[str, asyncio.TimerHandle] = {}  # of the interfaces whose last attempt has failed
         self.counters: Counter[str] = Counter()
 
     def refresh(self, name: str) -> None:
@@ -76,18 +78,36 @@ class PacketSockets:
             link.close()
             link = self._links[name] = None
         if found is None:
+            self._end_retries(name)
             return
         index, mac = found
         receiver = Receiver(name, mac, self._gateway)
         if link is not None:
             link.receiver = receiver
             return
+        self._open(index, receiver)
+
+    def _open(self, index: int, receiver: Receiver) -> None:
+        name = receiver.interface
+        again = self._end_retries(name)
         try:
             self._links[name] = _Link(receiver, index, self._emit, self.counters)
         except OSError as error:
-            # It may have gone since the kernel told of it; then it will tell of that too.
+            # If it has gone since the kernel told of it, that ends the attempts when the kernel tells of that too.
             self.counters["frame.socket_failed"] += 1
-            log.error("%s: no packet socket: %s", name, error.strerror)
+            self._retries[name] = asyncio.get_running_loop().call_later(OPEN_RETRY, self.refresh, name)
+            if not again:
+                log.error("%s: no packet socket, trying again each second: %s", name, error.strerror)
+        else:
+            if again:
+                log.info("%s: the packet socket is open now", name)
+
+    def _end_retries(self, name: str) -> bool:
+        """Whether there was one to come, or this is it."""
+        retry = self._retries.pop(name, None)
+        if retry is not None:
+            retry.cancel()
+        return retry is not None
 
     def send(self, effect: FrameEffect) -> None:
         """To the station, now or never: a lost frame is repeated by the schedule that sent it, or asked for again."""
@@ -104,6 +124,7 @@ class PacketSockets:
 
     def close(self) -> None:
         for name, link in self._links.items():
+            self._end_retries(name)
             if link is not None:
                 link.close()
             self._links[name] = None
@@ -118,7 +139,11 @@ class _Link:
         self._emit = emit
         self._counters = counters
         self._socket = _open_packet_socket(receiver.interface)
-        self._port_holder = _hold_dhcp_port(receiver.interface)
+        try:
+            self._port_holder = _hold_dhcp_port(receiver.interface)
+        except OSError:
+            self._socket.close()
+            raise
         self._waiting: FrameQueue[tuple[bytes, _Control, int]] = FrameQueue()
         self._at_work = False  # there is more to do, in a moment
         self._limit = FrameLimit()
@@ -240,7 +265,10 @@ def _ask_for_room(sock: socket.socket) -> None:
 
 
 def _hold_dhcp_port(interface: str) -> socket.socket | None:
-    """None where another process holds the port there already (hostapd's wired driver does), or we may not."""
+    """None where another process holds the port there already (hostapd's wired driver does), or we may not.
+
+    Raises OSError where there is no descriptor for it.
+    """
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
     try:
         bpf.attach(sock, bpf.NOTHING)

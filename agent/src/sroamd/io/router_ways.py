@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 
 from sroamd.core.events import Event, NextHopChanged
 from sroamd.core.values import NextHop, Prefix
@@ -11,9 +11,14 @@ from sroamd.io.kernel_query import KernelQuery
 from sroamd.io.link_table import LinkTable
 from sroamd.io.netlink import Address
 
+_UNKNOWN = NextHop("", None)  # no way that there is: an address that has not been asked about yet
+
 
 class RouterWays:
-    """Emits NextHopChanged for each watched address, at once and whenever what `settle` finds is another way."""
+    """Emits NextHopChanged for each watched address, at once and whenever what `settle` finds is another way.
+
+    What the kernel does not answer (OSError) stays in doubt.
+    """
 
     def __init__(self, query: KernelQuery, links: LinkTable) -> None:
         self.emit: Callable[[Event], None] = lambda event: None
@@ -29,9 +34,11 @@ class RouterWays:
         self._covered.clear()
         for address in self._watched.keys() - wanted:
             del self._watched[address]
-        for address in sorted(wanted - self._watched.keys(), key=str):
-            self._watched[address] = None
-            self._resolve(address, first=True)
+        self._dirty &= wanted
+        new = wanted - self._watched.keys()
+        self._watched.update(dict.fromkeys(new, _UNKNOWN))
+        self._dirty |= new
+        self._resolve_all(new)
 
     def doubt_all(self) -> None:
         self._dirty.update(self._watched)
@@ -50,15 +57,17 @@ class RouterWays:
 
     def settle(self) -> None:
         """Ask again about whatever is in doubt."""
-        dirty, self._dirty = self._dirty, set()
-        for address in sorted(dirty & self._watched.keys(), key=str):
-            self._resolve(address)
+        self._resolve_all(self._dirty)
 
-    def _resolve(self, address: Address, first: bool = False) -> None:
-        if address not in self._watched:
-            return  # an event just emitted has ended the watch
+    def _resolve_all(self, addresses: Set[Address]) -> None:
+        for address in sorted(addresses, key=str):
+            if address in self._watched:  # else an event just emitted has ended the watch
+                self._resolve(address)
+
+    def _resolve(self, address: Address) -> None:
         hop = self._ask(address)
-        if first or self._watched[address] != hop:
+        self._dirty.discard(address)
+        if self._watched[address] != hop:
             self._watched[address] = hop
             self.emit(NextHopChanged(address, hop))
 

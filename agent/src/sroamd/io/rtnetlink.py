@@ -1,8 +1,9 @@
 """What the kernel tells: links, our routes in others' hands, ways to the other nodes' router addresses, own addresses.
 
 One socket only hears events; `kernel_query` has another for questions, answered before they have been sent.
-After ENOBUFS events were lost, so everything is asked anew. A batch of events is worked off whole before anything is
-asked again, so that a storm of a thousand route changes costs one question for each address that it concerns.
+After ENOBUFS events were lost, so everything is asked anew, as soon as the kernel tells of changes again. A batch of
+events is worked off whole before anything is asked again, so that a storm of a thousand route changes costs one
+question for each address that it concerns.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ import logging
 import socket
 from collections import Counter
 from collections.abc import Callable, Iterable
+from functools import partial
 from ipaddress import IPv6Address
 
 from sroamd.addresses import Mac, NodeId
 from sroamd.constants import ROUTE_METRIC
 from sroamd.core.events import (
     Event,
-    ForeignRouteFound,
     InterfaceChanged,
     KernelRouteLost,
     KernelRoutesListed,
@@ -29,10 +30,12 @@ from sroamd.core.values import NextHop, Prefix, Route, RouteKind, Towards
 from sroamd.io import bpf, netlink, netlink_nexthop
 from sroamd.io.direct_routes import DirectRoutes, key_of
 from sroamd.io.direct_watch import DirectWatch
+from sroamd.io.foreign_routes import ForeignRoutes
 from sroamd.io.kernel_query import KernelQuery
 from sroamd.io.link_table import LinkTable
 from sroamd.io.netlink import Address, Message, RouteMessage
 from sroamd.io.own_addresses import OwnAddresses
+from sroamd.io.patience import Patience
 from sroamd.io.route_meaning import RouteMeaning
 from sroamd.io.route_places import TABLES, Place, Places, places
 from sroamd.io.route_rules import is_ours
@@ -44,6 +47,7 @@ log = logging.getLogger(__name__)
 # with its nexthop object, and after an overflow all routes have to be read again.
 EVENT_BUFFER = 20 << 20
 READS_MAX = 256  # datagrams taken in one wake-up
+_MSG_TRUNC = int(socket.MSG_TRUNC)  # as a flag of an enum it would take microseconds
 GROUPS = (
     "link",
     "ipv4_address",
@@ -75,13 +79,16 @@ class KernelWatch:
         self._macs: dict[str, Mac | None] = {}
         self._relist = False  # the routes of our stations
         self._relist_direct = False
+        self._overflowed = False  # events were lost, and nothing has been asked since
         self._loop: asyncio.AbstractEventLoop | None = None
         self.counters: Counter[str] = Counter()
+        self._patience = Patience(self._readable, self.counters)
         self._links = LinkTable()
         self._query = KernelQuery()
         self.meaning = RouteMeaning(where or places(announced=True), self._links, DirectRoutes())
         self._ways = RouterWays(self._query, self._links)
         self._directs = DirectWatch(self._query, self._links)
+        self._foreign = ForeignRoutes(self._query)
         self._own = OwnAddresses(self._query, self._links, self._stations, shared)
         self._events = netlink.open_socket(EVENT_BUFFER, GROUPS)  # before the first dump, so that nothing falls between
         self._events.setblocking(False)
@@ -122,16 +129,18 @@ class KernelWatch:
         return next((link.burnt_in for link in links if link is not None and link.burnt_in is not None), None)
 
     def start(self, emit: Callable[[Event], None]) -> None:
-        """Emit everything as it is, then follow events. Needs a running loop."""
-        self._emit = self._ways.emit = self._own.emit = emit
+        """Emit everything as it is, then follow events. Needs a running loop. Raises OSError."""
+        self._emit = self._ways.emit = self._own.emit = self._foreign.emit = emit
         for name in self._stations:
             self._report_interface(name)
         self._own.settle()
-        self.list_routes()
+        self._list_routes(direct=False)
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._events.fileno(), self._readable)
+        self._patience.start()
 
     def close(self) -> None:
+        self._patience.stop()
         if self._loop is not None:
             self._loop.remove_reader(self._events.fileno())
             self._loop = None
@@ -140,11 +149,18 @@ class KernelWatch:
 
     def watch(self, addresses: Iterable[Address]) -> None:
         """Emit NextHopChanged for each address that is new here, and whenever its answer changes."""
-        self._ways.watch(addresses)
+        self._patience.ask(partial(self._ways.watch, addresses))
 
     # -- events
 
     def _readable(self) -> None:
+        """Take in what has come, then ask again whatever it has put in doubt.
+
+        After an overflow the kernel drops all further events without a word, until its queue has been read empty, and
+        what is left in it is older than any answer. So that is thrown away, and asked only when nothing is left.
+        """
+        if self._loop is None:
+            return  # closed
         for _ in range(READS_MAX):
             try:
                 data, _, flags, sender = self._events.recvmsg(netlink.MESSAGE_MAX)
@@ -153,20 +169,25 @@ class KernelWatch:
             except OSError as error:
                 if error.errno != errno.ENOBUFS:
                     raise
-                self._resynchronise()
+                self._overflowed = True
                 continue
             if sender[0]:
                 continue  # not the kernel
-            if flags & socket.MSG_TRUNC:
-                self._resynchronise()
-            for message in netlink.messages(data):
-                self._handle(message)
+            self._overflowed = self._overflowed or bool(flags & _MSG_TRUNC)
+            if not self._overflowed:
+                for message in netlink.messages(data):
+                    self._handle(message)
+        else:
+            if self._overflowed:
+                self._loop.call_soon(self._readable)  # that was perhaps the last: then no event would wake us
+                return
         self._settle()
 
     def _resynchronise(self) -> None:
+        self._links.fill(self._query.links())
         log.warning("kernel events were lost; asking for everything again")
         self.counters["netlink.overflows"] += 1
-        self._links.fill(self._query.links())
+        self._overflowed = False
         for name in self._stations:
             self._report_interface(name)
         self._relist = self._relist_direct = True
@@ -250,16 +271,20 @@ class KernelWatch:
 
         The ways come before the routes that hang on them, so that nothing is installed again the old way.
         """
-        lost = self._directs.lost_objects()
-        self._ways.settle()
+        ask = self._patience.ask
+        if self._overflowed:
+            ask(self._resynchronise)
+        lost = ask(self._directs.lost_objects)
+        ask(self._ways.settle)
         if lost:
             self.report_lost_objects(lost)
-        for route in self._directs.lost_routes():
-            self._report_loss(route)
+        if lost is not None:
+            for route in self._directs.lost_routes():
+                self._report_loss(route)
         if self._relist:
-            direct, self._relist, self._relist_direct = self._relist_direct, False, False
-            self.list_routes(direct=direct and not self._directs.are_as_believed(self._directs_at))
-        self._own.settle()
+            ask(self._list_doubted)
+        ask(self._own.settle)
+        ask(self._foreign.settle)
 
     # -- links
 
@@ -275,16 +300,26 @@ class KernelWatch:
     # -- routes
 
     def list_routes(self, *, direct: bool = False) -> None:
-        """Emit KernelRoutesListed with our routes as the kernel has them now.
+        """Emit KernelRoutesListed with our routes as the kernel has them now, or as soon as it can be asked.
 
         Without `direct` those of our own stations only: tens of thousands of others need not be read each time that a
         link goes down, since their nexthop objects tell what has become of them. What has a route in both tables is
         left out: whichever it should have will be installed anew, which removes the other.
         """
+        self._relist, self._relist_direct = True, self._relist_direct or direct
+        self._patience.ask(partial(self._list_routes, direct=direct))
+
+    def _list_doubted(self) -> None:
+        if self._relist_direct:
+            self._relist_direct = not self._directs.are_as_believed(self._directs_at)
+        self._list_routes(direct=self._relist_direct)
+
+    def _list_routes(self, *, direct: bool) -> None:
         kinds = list(RouteKind) if direct else [kind for kind in RouteKind if kind is not RouteKind.DIRECT]
         where = [(family, self.meaning.places[kind]) for family in (socket.AF_INET, socket.AF_INET6) for kind in kinds]
         listed = (self.meaning.route_of(found) for place in where for found in self._query.routes_of(*place))
         routes = [route for route in listed if route is not None]
+        self._relist = self._relist_direct = self._relist_direct and not direct
         self._known.clear()
         books = self._directs.books
         if direct:
@@ -308,8 +343,4 @@ class KernelWatch:
 
     def find(self, prefix: Prefix) -> None:
         """Emit ForeignRouteFound if packets into the prefix take a route of just this prefix that is not ours."""
-        route = self._query.route_to(prefix.network_address)
-        if route is None or route.prefix != prefix or route.kind != netlink.RTN_UNICAST:
-            return
-        if route.protocol not in netlink.OUR_PROTOCOLS:
-            self._emit(ForeignRouteFound(prefix))
+        self._patience.ask(partial(self._foreign.find, prefix))
