@@ -10,8 +10,9 @@ from lab.deploy import recap, run_playbook
 
 # What remove.yml has to have removed: files, addresses, routes, tables of nft, services.
 LEFT_BEHIND = """
-ls -d /etc/sroamd /opt/sroamd /etc/babeld.conf /etc/hostapd/*.conf /etc/hostapd/*.eap_users /usr/local/bin/sroamctl \\
-  /etc/systemd/network/*sroamd* /etc/systemd/system/*sroamd* /etc/systemd/system/hostapd.service.d/* 2>/dev/null
+ls -d /etc/sroamd /opt/sroamd /etc/babeld.conf /etc/hostapd/*.conf /etc/hostapd/*.eap_users \\
+  /usr/local/*/sroam* /etc/systemd/network/*sroamd* /etc/systemd/system/*sroamd* \\
+  /etc/systemd/system/hostapd.service.d/* 2>/dev/null
 ip -oneline address show dev wlan0 | grep inet
 ip address show dev bb0 | grep -e '/32' -e '/128'
 for each in 44 45 47; do ip route show table all proto $each; ip -6 route show table all proto $each; done

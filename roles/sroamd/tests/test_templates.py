@@ -31,7 +31,7 @@ def hostapd(render: Render, **variables: Any) -> dict[str, str]:
     return settings(render("hostapd.conf.j2", **{**defaults, **variables}))
 
 
-@pytest.mark.parametrize(("servers", "leaf"), [(["srv1", "srv2"], "true"), (["ap1"], "false")])
+@pytest.mark.parametrize(("servers", "leaf"), [(["srv1", "srv2"], "true"), (["ap1"], "false"), ([], "false")])
 def test_access_points_with_servers_are_leaves_of_the_flooding(render: Render, servers: list[str], leaf: str) -> None:
     groups = {"sroamd_aps": ["ap1"], "sroamd_servers": servers}
     assert f"leaf = {leaf}\n" in render("sroamd.toml.j2", groups=groups)
