@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
+import shutil
 import sqlite3
 import threading
 from collections.abc import Coroutine, Iterator, Mapping
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
+from sroamd.addresses import Mac, NodeId
 from sroamd.core.events import LeasesStored
 from sroamd.core.node import Node
 from sroamd.core.values import StoredDatum
@@ -19,7 +24,10 @@ from sroamd.io import store as store_module
 from sroamd.io import store_file
 from sroamd.io.store import Store
 from sroamd.stored import Row
+from sroamd.wire.datum import ipv4_lease_key
 from tests.io.events import Collector, until
+
+ADDRESS, STATION = IPv4Address("192.0.2.7"), Mac.parse("02:00:00:00:00:07")
 
 
 def lease(number: int, seqno: int = 1) -> StoredDatum:
@@ -34,9 +42,121 @@ def keys(store: Store) -> set[bytes]:
     return {datum.key for datum in store.load()}
 
 
+def crashed(directory: Path) -> NodeId:
+    """Make what a power cut would leave of a new node with one lease, of ADDRESS. Its id."""
+
+    async def work(origin: Path) -> NodeId:
+        store, heard = Store(origin), Collector()
+        node = store.node_id(())
+        store.start(heard)
+        store.put([StoredDatum(ipv4_lease_key(ADDRESS), bytes(STATION), 1, 1000.0)], 1)
+        await heard.first(LeasesStored)
+        shutil.copytree(origin, directory)
+        store.close()
+        return node
+
+    return asyncio.run(work(directory.with_name("origin")))
+
+
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
     return tmp_path / "state"
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """From now on no file is opened for writing."""
+    real = os.open
+
+    def opening(path: str, flags: int, mode: int = 0o777) -> int:
+        if flags & os.O_RDWR:
+            raise OSError(number, os.strerror(number), path)
+        return real(path, flags, mode)
+
+    monkeypatch.setattr(os, "open", opening)
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EIO, errno.ENOSPC])
+def test_where_nothing_can_be_written_there_is_what_was_and_nothing_is_durable(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, number: int
+) -> None:
+    node = crashed(directory)
+    before = {path.name: path.read_bytes() for path in directory.iterdir()}
+    refuse(monkeypatch, number)
+
+    async def work() -> None:
+        store, heard = Store(directory), Collector()
+        assert store.node_id(()) == node
+        assert keys(store) == {ipv4_lease_key(ADDRESS)}
+        store.start(heard)
+        assert heard.events == [LeasesStored(0, durable=False)], "from the start"
+        store.put([lease(1)], None)
+        store.put([lease(2)], 1)
+        store.forget([lease(1).key])
+        await until(lambda: heard.events[1:] == [LeasesStored(1, durable=False)])
+        assert store.failing
+        store.close()
+
+    run(work())
+    assert {path.name: path.read_bytes() for path in directory.iterdir()} == before
+    assert os.strerror(number) in caplog.text
+
+
+def test_where_nothing_can_be_read_either_the_node_begins_anew(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    crashed(directory)
+    for path in directory.iterdir():
+        path.write_bytes(b"no database" * 1000)
+    refuse(monkeypatch, errno.EROFS)
+    store = Store(directory)
+    assert store.load() == ()
+    assert store.node_id((STATION,), STATION) == NodeId.parse("02:00:00:ff:fe:00:00:07"), "its radio's"
+    assert "cannot be read either" in caplog.text
+    store.close()
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.ENOTDIR])
+def test_permissions_that_are_wrong_are_for_the_operator(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    refuse(monkeypatch, number)
+    with pytest.raises(OSError, match=os.strerror(number)):
+        Store(directory)
+
+
+def test_file_of_another_process_is_refused_though_it_cannot_be_written(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two nodes with one id would wreck the fleet."""
+    monkeypatch.setattr(store_file, "LOCK_WAIT", 0.05)
+    store = Store(directory)
+    with monkeypatch.context() as patched:
+        refuse(patched, errno.EROFS)
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            Store(directory)
+    store.close()
+
+
+def test_directory_that_we_may_not_write_in_is_for_the_operator_and_other_complaints_of_sqlite_are_the_disks() -> None:
+    def saying(code: int, kind: type[sqlite3.Error] = sqlite3.OperationalError) -> sqlite3.Error:
+        error = kind("so it is")
+        error.sqlite_errorcode = code
+        return error
+
+    disks = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
+    assert all(store_file.is_of_disk(saying(code)) for code in disks)
+    others = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_BUSY_RECOVERY, sqlite3.SQLITE_READONLY_DIRECTORY)
+    assert not any(store_file.is_of_disk(saying(code)) for code in others)
+    assert not store_file.is_of_disk(saying(sqlite3.SQLITE_MISUSE, sqlite3.ProgrammingError))
+    assert not store_file.is_of_disk(sqlite3.InterfaceError("of Python's own, without a code"))
+
+
+def test_id_that_cannot_be_kept_is_used(directory: Path, caplog: pytest.LogCaptureFixture) -> None:
+    store = Store(directory)
+    store._connection.execute("PRAGMA query_only = 1")
+    assert store.node_id((STATION,), STATION) == NodeId.parse("02:00:00:ff:fe:00:00:07")
+    assert "cannot be kept" in caplog.text
+    store.close()
 
 
 def test_disk_that_is_full_is_told_and_tried_again(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,14 +56,23 @@ class _Pending:
 
 
 class Store:
-    """Opened and read in the constructor; `start` begins to write. Raises OSError or sqlite3.Error where the directory
-    cannot be used at all, or another process has the file. A file that is not ours or damaged is moved aside instead.
+    """Opened and read in the constructor; `start` begins to write. Raises OSError or sqlite3.Error where permissions
+    deny us the directory, or another process has the file. A file that is not ours or damaged is moved aside instead,
+    and where the disk is full, broken or read-only, what can be read is, and nothing is written until the next start.
     """
 
     def __init__(self, directory: Path) -> None:
         self.counters: Counter[str] = Counter()
         self.failing = False  # the last commit was refused, or the disk hangs
-        self._connection = store_file.open_file(directory)
+        self._lost = False  # there is no file
+        try:
+            self._connection = store_file.open_file(directory)
+        except (OSError, sqlite3.Error) as error:
+            if not store_file.is_of_disk(error):
+                raise
+            log.error("state directory %s: %s: nothing is written until the next start", directory, error)
+            self._connection = store_file.in_memory(directory)
+            self._lost = self.failing = True
         self._pending = _Pending({})
         self._taken: _Pending | None = None  # by the writer, who is not done with it
         self._stuck = False  # the disk hangs: nobody waits for it
@@ -90,6 +99,9 @@ class Store:
         """From now on the file belongs to the writing thread. Needs a running loop, on which events are emitted."""
         self._emit = emit
         self._loop = asyncio.get_running_loop()
+        if self._lost:
+            emit(LeasesStored(0, durable=False))
+            return
         self._thread = threading.Thread(target=self._run, name="store")
         self._thread.start()
 
@@ -97,6 +109,10 @@ class Store:
 
     def put(self, data: Iterable[StoredDatum], ticket: int | None) -> None:
         """Write them; with a ticket soon, and `LeasesStored` tells when they are on disk, or that they are not."""
+        if self._lost:
+            if ticket is not None and self._loop is not None:
+                self._loop.call_soon(self._emit, LeasesStored(ticket, durable=False))
+            return
         now = store_file.now()
         with self._changed:
             for datum in data:
@@ -112,6 +128,8 @@ class Store:
 
     def forget(self, keys: Iterable[bytes]) -> None:
         """Delete them with the next commit."""
+        if self._lost:
+            return
         with self._changed:
             for key in keys:
                 self._gather(key, None)
