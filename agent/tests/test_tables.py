@@ -41,6 +41,17 @@ def test_the_network_cannot_write_to_the_terminal() -> None:
     assert "\x1b" not in tables.status(hostile)
 
 
+def test_stations_and_records_stand_in_order_though_the_agent_tells_them_in_none() -> None:
+    keys = ("192.0.2.10", "192.0.2.9", "abcd")
+    rows: list[dict[str, object]] = [{"kind": "ipv4", "key": key} for key in keys]
+    rows = [{"kind": "node", "key": "02"}, {"kind": "association", "key": "02:07"}, *rows]
+    rows.insert(0, {"kind": "ipv6", "key": "2001:db8::/64"})
+    assert [line.split()[1] for line in tables.database(rows).splitlines()[1:]] == [
+        "abcd", "192.0.2.9", "192.0.2.10", "2001:db8::/64", "02:07", "02",
+    ]  # fmt: skip
+    assert tables.stations([{"station": "02:08"}, {"station": "02:07"}]).splitlines() == ["STATION", "02:07", "02:08"]
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [

@@ -39,7 +39,12 @@ _PAGES: dict[str, Callable[[dict[str, object]], str]] = {
     "check": check_text.result,
     "repair": check_text.result,
 }
-_TABLES = {"routes": tables.routes, "leases": tables.leases}
+_TABLES = {
+    "stations": tables.stations,
+    "database": tables.database,
+    "routes": tables.routes,
+    "leases": tables.leases,
+}
 _KINDS = ("here", "demoted", "direct")
 _STATION_HELP = "MAC, IPv4 address, or any IPv6 address in the station's prefix"
 _ROUTES_STATION_HELP = f"{_STATION_HELP}; or a prefix, for all routes within it; default: all"

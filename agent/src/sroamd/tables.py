@@ -11,6 +11,7 @@ NOTHING = "-"
 GAP = "  "
 DURATIONS = frozenset({"remaining", "since", "heard", "expires"})  # keys whose values are seconds
 
+_ADDRESS_KINDS = frozenset({"ipv4", "ipv6"})
 _LEASE_COLUMNS = ("address", "station", "hostname", "expires", "state", "where")
 _ROUTE_COLUMNS = ("prefix", "kind", "station", "node", "via", "why", "since")
 
@@ -36,6 +37,26 @@ def leases(rows: Iterable[Mapping[str, object]]) -> str:
     """A table in the order of the addresses and prefixes, IPv4 first."""
     listed = sorted(rows, key=lambda row: _place(str(row.get("address"))))
     return table([{column: row.get(column) for column in _LEASE_COLUMNS} for row in listed])
+
+
+def stations(rows: Iterable[Mapping[str, object]]) -> str:
+    """A table in the order of the MACs."""
+    return table(sorted(rows, key=lambda row: str(row.get("station"))))
+
+
+def database(rows: Iterable[Mapping[str, object]]) -> str:
+    """A table by kind of record; addresses and prefixes come first, and in their order."""
+    return table(sorted(rows, key=_record_place))
+
+
+def _record_place(row: Mapping[str, object]) -> tuple[bool, str, tuple[int, bytes], str]:
+    kind, key = str(row.get("kind")), str(row.get("key"))
+    is_address = kind in _ADDRESS_KINDS
+    try:
+        place = _place(key) if is_address else (0, b"")
+    except ValueError:
+        place = (0, b"")  # octets of a key that is not as it should be
+    return not is_address, kind, place, key
 
 
 def _place(prefix: str) -> tuple[int, bytes]:

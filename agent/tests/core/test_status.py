@@ -183,6 +183,25 @@ def test_database_shows_what_is_expired_and_remembered(lab: Lab) -> None:
     assert lab[1].node.database.get(lease_of(address)) is not None
 
 
+@pytest.mark.parametrize("topic", ["stations", "database"])
+def test_long_lists_are_of_one_moment_whatever_happens_between_two_rows(lab: Lab, topic: str) -> None:
+    """Who asks reads them while stations come and go."""
+    key = {"stations": "station", "database": "key"}[topic]
+    before = {row[key] for row in ask(lab, topic)}
+    rows = report(lab[1].node, topic, None, lab.now)
+    assert isinstance(rows, Iterator)
+    told = [next(rows)]
+    lab.join(1, CAROL)
+    lab.lease(1, CAROL)
+    lab.leave(1, ALICE)
+    for datum in list(lab[1].node.database):
+        lab[1].node.database.expire(datum.key, lab.now + 1e9)  # and is forgotten
+    told += rows
+    assert {row[key] for row in told} == before  # type: ignore[index, call-overload]
+    assert len(told) == len(before)
+    assert {row[key] for row in ask(lab, topic)} < {*before, str(CAROL)}, "and of now now"
+
+
 def test_peers_tells_names_and_figures(lab: Lab) -> None:
     (peer,) = ask(lab, "peers")
     assert (peer["peer"], peer["node"], peer["id"]) == ("ap2", "ap2", str(id_of(2)))

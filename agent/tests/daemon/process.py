@@ -34,9 +34,11 @@ socket = "{directory}/control.sock"
 
 
 class Daemon:
-    """`log` grows while it runs; `said` are the messages to systemd."""
+    """`log` grows while it runs; `said` are the messages to systemd. `within`: a command that runs it."""
 
-    def __init__(self, directory: Path, arguments: Sequence[str], environment: dict[str, str]) -> None:
+    def __init__(
+        self, directory: Path, arguments: Sequence[str], environment: dict[str, str], within: Sequence[str]
+    ) -> None:
         self.log: list[str] = []
         self.said: queue.Queue[str] = queue.Queue()
         self._notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -48,7 +50,7 @@ class Daemon:
             **environment,
         }
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "sroamd", *arguments], stderr=subprocess.PIPE, text=True, env=environment
+            [*within, sys.executable, "-m", "sroamd", *arguments], stderr=subprocess.PIPE, text=True, env=environment
         )
         for work in (self._read_log, self._read_notifications):
             threading.Thread(target=work, daemon=True).start()
@@ -96,13 +98,18 @@ class Daemon:
 
 @contextmanager
 def daemon(
-    directory: Path, *arguments: str, config: str = "", environment: dict[str, str] | None = None, name: str = "ap1"
+    directory: Path,
+    *arguments: str,
+    config: str = "",
+    environment: dict[str, str] | None = None,
+    name: str = "ap1",
+    within: Sequence[str] = (),
 ) -> Iterator[Daemon]:
     """A running daemon with its directory, configuration file `sroamd.toml` in it; killed at the end if need be."""
     directory.mkdir(exist_ok=True)
     path = directory / "sroamd.toml"
     path.write_text(CONFIG.format(name=name, directory=directory) + config)
-    running = Daemon(directory, ["-c", str(path), *arguments], environment or {})
+    running = Daemon(directory, ["-c", str(path), *arguments], environment or {}, within)
     try:
         yield running
     finally:

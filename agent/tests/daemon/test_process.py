@@ -14,6 +14,7 @@ import pytest
 from sroamd import __version__
 from sroamd.daemon import logs, main
 from tests.daemon.process import CONFIG, SOURCES, daemon
+from tests.io.test_store_trouble import ADDRESS, STATION, crashed
 
 
 def free_port() -> int:
@@ -122,6 +123,15 @@ def test_dump_shows_the_database_at_any_level(tmp_path: Path) -> None:
         record = running.wait_for_line("record {")
         assert json.loads(record[record.index("{") :])["kind"] == "node"
         running.end()
+
+
+def test_stations_are_listed_with_what_the_guard_has_dropped_of_them(tmp_path: Path) -> None:
+    crashed(tmp_path / "state")
+    with daemon(tmp_path) as running:
+        running.hear("READY=1")
+        (station,) = ask(tmp_path / "control.sock", "stations")  # type: ignore[misc]
+        assert (station["station"], station["ipv4"], station["dropped"]) == (str(STATION), [str(ADDRESS)], 0)
+        assert running.end() == 0
 
 
 def test_trace_level_shows_every_event(tmp_path: Path) -> None:

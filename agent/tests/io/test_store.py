@@ -333,28 +333,3 @@ def test_empty_file_is_a_new_one(directory: Path, caplog: pytest.LogCaptureFixtu
     Store(directory).close()
 
     assert not caplog.records
-
-
-def test_disk_that_is_full_is_told_and_tried_again(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_module, "RETRY", 0.05)
-
-    async def work() -> None:
-        store, heard = Store(directory), Collector()
-        (pages,) = store._connection.execute("PRAGMA page_count").fetchone()
-        store._connection.execute(f"PRAGMA max_page_count = {pages}")  # what a full disk does: SQLITE_FULL
-        store.start(heard)
-        for ticket in range(1, 200):
-            store.put([StoredDatum(ticket.to_bytes(5, "big"), bytes(250), 1, 1000.0)], ticket)
-        failed = await heard.first(LeasesStored)
-        assert not failed.durable
-        assert store.failing
-        store._connection.execute("PRAGMA max_page_count = 1000000")
-        await until(lambda: heard.of(LeasesStored)[-1].durable)
-        assert heard.of(LeasesStored)[-1].ticket == 199
-        assert not store.failing
-        store.close()
-        after = Store(directory)
-        assert len(after.load()) == 199, "what could not be written at first was kept"
-        after.close()
-
-    run(work())

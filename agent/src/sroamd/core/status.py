@@ -10,7 +10,7 @@ from sroamd import __version__
 from sroamd.addresses import NO_MAC, Mac, NodeId
 from sroamd.constants import ASSOCIATION_LIFE, EVIDENCE_LIFE
 from sroamd.core.conflicts import Outcome
-from sroamd.core.database import Datum, is_lease
+from sroamd.core.database import LEASE_TYPES, Datum
 from sroamd.core.lease_list import LeaseList, Parts
 from sroamd.core.node import Node
 from sroamd.core.pools import STATION_PREFIX_LENGTH
@@ -23,7 +23,6 @@ from sroamd.wire.datum import (
     IPV4_LEASE,
     IPV6_LEASE,
     Evidence,
-    association_station,
     evidence_of,
     ipv4_lease_key,
     lease_prefix,
@@ -60,7 +59,7 @@ def report(node: Node, topic: str, argument: str | None, now: float) -> Json | I
         return routes(node, argument, now)
     if topic == "leases":
         return leases(node, argument, now)
-    topics: dict[str, Callable[[Node, float], Json]] = {
+    topics: dict[str, Callable[[Node, float], Json | Iterator[Json]]] = {
         "status": status,
         "stations": stations,
         "database": database,
@@ -126,17 +125,30 @@ def _what_stays(node: Node) -> str:
     return f"; its direct routes ({count}) stay until their data expire, {minutes} min at most" if count else ""
 
 
-def stations(node: Node, now: float) -> Json:
-    """Every station of the roaming domain that is somewhere, or has a living lease."""
-    found: set[Mac] = set(node.state.present)
-    for datum in node.database:
-        if datum.expires_at <= now:
+def stations(node: Node, now: float) -> Iterator[Json]:
+    """Row by row, in no order: every station of the roaming domain that is somewhere, or has a living lease.
+
+    Of one moment; what each row says of its station is so when the row is made.
+    """
+    data = [datum for datum in node.database if datum.expires_at > now]
+    return (_station(node, station, now) for station in _named(list(node.state.present), data))
+
+
+def _named(present: Iterable[Mac], data: Iterable[Datum]) -> Iterator[Mac]:
+    """Each once. There may be 100,000 data to look at before the next that is new."""
+    seen: set[bytes] = {b"", NO_MAC, *present}
+    yield from present
+    for datum in data:
+        kind = datum.key[0]
+        if kind in LEASE_TYPES:
+            station = datum.value
+        elif kind == ASSOCIATION and datum.value:
+            station = datum.key[1:]
+        else:
             continue
-        if is_lease(datum.key) and datum.value != NO_MAC:
-            found.add(Mac(datum.value))
-        elif datum.key[0] == ASSOCIATION and datum.value:
-            found.add(association_station(datum.key))
-    return [_station(node, station, now) for station in sorted(found)]
+        if station not in seen:
+            seen.add(station)
+            yield Mac(station)
 
 
 def where(node: Node, text: str, now: float) -> Json:
@@ -152,8 +164,14 @@ def _find(node: Node, text: str, now: float) -> Mac | None:
         station = Mac.parse(text)
     except ValueError:
         return _holder(node, text, now)
-    known = station in node.state.present or node.database.leases_of(station)
-    return station if known or node.associations.datum(station, now) is not None else None
+    return station if is_known(node, station, now) else None
+
+
+def is_known(node: Node, station: Mac, now: float) -> bool:
+    """Whether it is somewhere, or has, or had, a lease."""
+    if station in node.state.present or node.database.leases_of(station):
+        return True
+    return node.associations.datum(station, now) is not None
 
 
 def _holder(node: Node, text: str, now: float) -> Mac | None:
@@ -234,9 +252,9 @@ def _conflict(node: Node, station: Mac, teller: NodeId, evidence: Evidence, hear
     }
 
 
-def database(node: Node, now: float) -> Json:
-    """All that is held, also what has expired and is only remembered."""
-    return [_datum(node, datum, now) for datum in sorted(node.database, key=lambda datum: datum.key)]
+def database(node: Node, now: float) -> Iterator[Json]:
+    """Row by row, in no order: all that is held at this moment, also what has expired and is only remembered."""
+    return (_datum(node, datum, now) for datum in list(node.database))
 
 
 def _datum(node: Node, datum: Datum, now: float) -> dict[str, Json]:

@@ -8,7 +8,6 @@ routes would mislead meanwhile: the service manager removes them, and the next s
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import os
 import random
@@ -21,13 +20,14 @@ from pathlib import Path
 from typing import Protocol
 
 from sroamd import config_file
-from sroamd.addresses import Mac, NodeId
+from sroamd.addresses import NodeId
 from sroamd.config import Config, IpAddress, IpNetwork
 from sroamd.core import status
 from sroamd.core.events import ConfigReloaded, LeasesLoaded, StopRequested
 from sroamd.core.node import Node
-from sroamd.daemon import collector, logs, reload
+from sroamd.daemon import collector, dropped, reload
 from sroamd.daemon.checking import check
+from sroamd.daemon.dump import Dump
 from sroamd.daemon.runtime import Runtime
 from sroamd.io.babel import BabelPrompter
 from sroamd.io.check_desk import CheckDesk
@@ -89,6 +89,7 @@ class Service:
             for name in ("check", "repair")
         }
         self._control = None if observe else ControlServer(config.control.socket, self._answer, slow)
+        self._dump = Dump(self._answer)
         directory = str(Path(config.control.socket).parent)
         self._access_points = {
             interface.name: HostapdMonitor(interface.name, interface.hostapd_socket, directory, emit)
@@ -101,7 +102,7 @@ class Service:
         loop.add_signal_handler(signal.SIGTERM, self._terminate)
         loop.add_signal_handler(signal.SIGINT, self._terminate)
         loop.add_signal_handler(signal.SIGHUP, self._reload)
-        loop.add_signal_handler(signal.SIGUSR1, self._dump)
+        loop.add_signal_handler(signal.SIGUSR1, self._dump.begin)
         try:
             await self._start()
             return await self._runtime.ended
@@ -164,6 +165,7 @@ class Service:
         """Whatever of it was started. The store comes last: what the others have led to is still written."""
         self._notifier.stopping()
         self._runtime.end()
+        self._dump.stop()
         for access_point in self._access_points.values():
             access_point.stop()
         self._babel.stop()
@@ -219,27 +221,18 @@ class Service:
             self._guard.reconfigure(self._config)
         self._runtime.emit(ConfigReloaded(self._config))
 
-    def _dump(self) -> None:
-        """The status and the whole database, a line for each record."""
-        node, now = self._runtime.node, self._runtime.now()
-        logs.dump_log.info("status %s", json.dumps(self._answer("status", None)))
-        records = status.report(node, "database", None, now)
-        for record in records if isinstance(records, list) else [records]:
-            logs.dump_log.info("record %s", json.dumps(record))
-
     # -- questions
 
     def _answer(self, topic: str, argument: str | None) -> status.Json | Iterator[status.Json]:
         """For the control socket. Raises status.NotFound and status.UnknownTopic."""
-        answer = status.report(self._runtime.node, topic, argument, self._runtime.now())
+        node, now = self._runtime.node, self._runtime.now()
+        answer = status.report(node, topic, argument, now)
         if topic == "status" and isinstance(answer, dict):
             answer["counters"] = dict(sorted(self._counters().items()))
-        if topic in ("stations", "where") and self._guard is not None:
-            told = answer if isinstance(answer, list) else [answer]
-            rows = [(Mac.parse(str(row["station"])), row) for row in told if isinstance(row, dict)]
-            dropped = self._guard.dropped({station for station, _ in rows})
-            for station, row in rows:
-                row["dropped"] = dropped[station]
+        if topic == "stations" and isinstance(answer, Iterator) and self._guard is not None:
+            return dropped.of_all(answer, self._guard, dropped.Known(node, now))
+        if topic == "where" and not isinstance(answer, Iterator) and self._guard is not None:
+            return dropped.of_one(answer, self._guard)
         return answer
 
     def _counters(self) -> Counter[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sqlite3
@@ -20,6 +21,10 @@ FILE = "state.db"
 APPLICATION = 0x73726D64  # "srmd", in the header of the file
 VERSION = 1
 LOCK_WAIT = 2.0  # s that the predecessor of a restart may take to let go of the file
+
+# What a disk says that is full, broken or read-only. All else that denies us the file is for operators to set right.
+_DISK_ERRORS = frozenset({errno.EROFS, errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EUCLEAN})
+_OTHER_PROCESS = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _SCHEMA = f"""
@@ -69,6 +74,66 @@ def open_file(directory: Path) -> sqlite3.Connection:
         aside = _move_aside(path)
         log.error("%s: %s; moved to %s, beginning anew: addresses come from the other nodes again", path, reason, aside)
         return _connect(path)
+
+
+def is_of_disk(error: OSError | sqlite3.Error) -> bool:
+    """Whether `open_file` has failed because of the disk, and not of another process or of permissions."""
+    if isinstance(error, OSError):
+        return error.errno in _DISK_ERRORS
+    is_denied = _code(error) == sqlite3.SQLITE_READONLY_DIRECTORY
+    return isinstance(error, sqlite3.OperationalError) and not is_denied and not _is_in_use(error)
+
+
+def in_memory(directory: Path) -> sqlite3.Connection:
+    """For a disk that cannot be written: what the file holds, if it can be read, and nothing else. Raises sqlite3.Error
+    if another process has it, and could write when it opened it."""
+    path = directory / FILE
+    memory = _memory()
+    try:
+        _raise_if_in_use(path)
+        with closing(_read_only(path, "&vfs=unix-none")) as found:  # without locks
+            # As an "immutable" file it would be read without the log of what was written last: after a crash, all.
+            _verify(found)
+            found.backup(memory)
+    except (sqlite3.Error, NotOurs) as error:
+        memory.close()
+        if isinstance(error, sqlite3.Error) and _is_in_use(error):
+            raise
+        log.error("%s cannot be read either: %s", path, error)
+        memory = _memory()
+        memory.executescript(_SCHEMA)
+    return memory
+
+
+def _memory() -> sqlite3.Connection:
+    return sqlite3.connect(":memory:", isolation_level=None)
+
+
+def _read_only(path: Path, how: str = "") -> sqlite3.Connection:
+    """With an exclusive lock, without which the write-ahead log asks for a file of shared memory beside it."""
+    place = f"{path.absolute().as_uri()}?mode=ro{how}"
+    connection = sqlite3.connect(place, uri=True, timeout=LOCK_WAIT, isolation_level=None)
+    connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+    return connection
+
+
+def _raise_if_in_use(path: Path) -> None:
+    """Of the two locks that it takes, the shared one is refused then. The other it never gets: it cannot write."""
+    with closing(_read_only(path)) as connection:
+        try:
+            connection.execute("PRAGMA application_id")
+        except sqlite3.OperationalError as error:
+            if _is_in_use(error):
+                raise
+
+
+def _is_in_use(error: sqlite3.Error) -> bool:
+    return _code(error) & 0xFF in _OTHER_PROCESS
+
+
+def _code(error: sqlite3.Error) -> int:
+    """The extended one; 0 where it is not SQLite that complains, but what Python has around it."""
+    return getattr(error, "sqlite_errorcode", 0)
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -158,7 +223,10 @@ def node_id(connection: sqlite3.Connection, machine: tuple[Mac, ...], own: Mac |
             stored = _new_id(own)
     else:
         stored = _new_id(own)
-    connection.execute("INSERT OR REPLACE INTO identity VALUES (1, ?, ?)", (bytes(stored), mac))
+    try:
+        connection.execute("INSERT OR REPLACE INTO identity VALUES (1, ?, ?)", (bytes(stored), mac))
+    except sqlite3.OperationalError as error:
+        log.error("the id of this node, %s, cannot be kept: %s", stored, error)
     return stored
 
 
