@@ -14,11 +14,9 @@ import asyncio
 import contextlib
 import errno
 import logging
-import os
-import shutil
 import socket
 from collections import Counter
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Coroutine, Sequence
 
 from sroamd.addresses import Mac
 from sroamd.config import Config
@@ -29,6 +27,7 @@ from sroamd.io import bpf, netlink, nfnetlink
 from sroamd.io.guard_rules import TABLE, Guarded, What, rules
 from sroamd.io.guard_table import GuardTable
 from sroamd.io.nfnetlink import ARP, INET
+from sroamd.io.nft import run_nft
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +36,6 @@ GuardChange = AddPermit | RemovePermit
 FAMILIES = (INET, ARP)
 EVENT_BUFFER = 1 << 20
 FIRST_LOAD = 0.5  # s after the start, where there is no table yet: hostapd has listed its stations by then
-NFT_TIMEOUT = 10.0
 # A load after a loss is at once; when somebody flushes it again and again, or nft or the kernel cannot do it, after 1,
 # 2, 4 .. 60 s.
 WAIT_MIN, WAIT_MAX = 1.0, 60.0
@@ -53,7 +51,8 @@ class SourceGuard:
         self._permits: set[Permit] = set()  # all that the core has given
         self._in_force: list[int] = []  # the families whose rules the kernel has
         self._problem: str | None = None
-        self._keeper: asyncio.Task[None] | None = None
+        self._work: asyncio.Task[None] | None = None
+        self._at_work = asyncio.Lock()  # whoever loads or deletes: an nft that is still running would commit afterwards
         self._doubted = asyncio.Event()
         self.counters: Counter[str] = Counter()
         self._open_sockets: tuple[GuardTable, socket.socket] | None = None
@@ -71,7 +70,7 @@ class SourceGuard:
             emit(GuardListed(frozenset(), self._problem if self._enabled else None))
             return
         if self._enabled:
-            self._keeper = asyncio.get_running_loop().create_task(self._keep(0.0 if self._is_there() else FIRST_LOAD))
+            self._begin(self._keep(0.0 if self._is_there() else FIRST_LOAD))
         else:
             self._delete()
 
@@ -91,20 +90,17 @@ class SourceGuard:
         self._guarded, self._enabled = _guarded(config)
         if before == (self._guarded, self._enabled) or self._open_sockets is None:
             return
-        self._stop_keeper()
-        if self._enabled:
-            self._keeper = asyncio.get_running_loop().create_task(self._keep(0.0))
-        else:
-            self._delete()
-            self._report(None)
+        self._stop_work()
+        self._begin(self._keep(0.0) if self._enabled else self._switch_off())
 
-    def close(self, *, remove: bool) -> None:
+    async def close(self, *, remove: bool) -> None:
         """`remove`: the tables go too."""
         if self._open_sockets is None:
             return
-        self._stop_keeper()
-        if remove:
-            self._delete()
+        self._stop_work()
+        async with self._at_work:
+            if remove or not self._enabled:
+                self._delete()
         self._events.close()
         self._table.close()
 
@@ -163,8 +159,17 @@ class SourceGuard:
             wait = following if problem is None else max(following, WAIT_MIN)
             following = min(max(2 * wait, WAIT_MIN), WAIT_MAX)
 
+    async def _switch_off(self) -> None:
+        async with self._at_work:
+            self._delete()
+        self._report(None)
+
     async def _load(self, what: What) -> str | None:
         """All tables. Returns what is wrong with them."""
+        async with self._at_work:
+            return await self._load_all(what)
+
+    async def _load_all(self, what: What) -> str | None:
         self._doubted.clear()
         in_force, problems = [], []
         for family in FAMILIES:
@@ -246,10 +251,16 @@ class SourceGuard:
             except OSError as error:
                 log.debug("table %s: %s", TABLE, error.strerror)
 
-    def _stop_keeper(self) -> None:
-        if self._keeper is not None:
-            self._keeper.cancel()
-            self._keeper = None
+    # -- one thing after the other
+
+    def _begin(self, work: Coroutine[None, None, None]) -> None:
+        self._work = asyncio.get_running_loop().create_task(work)
+
+    def _stop_work(self) -> None:
+        """It still ends the nft that it has started, and only then lets go of `_at_work`."""
+        if self._work is not None:
+            self._work.cancel()
+            self._work = None
             asyncio.get_running_loop().remove_reader(self._events.fileno())
 
 
@@ -270,26 +281,3 @@ def _guarded(config: Config) -> tuple[Guarded, bool]:
     """What is guarded, and whether it is at all."""
     names = tuple(interface.name for interface in config.interfaces)
     return Guarded(names, config.network, config.guard.isolate), config.guard.enabled and bool(names)
-
-
-async def run_nft(text: str) -> str | None:
-    """One transaction. Returns why it has failed."""
-    program = shutil.which("nft", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
-    if program is None:
-        return "there is no nft; install the package nftables"
-    pipe = asyncio.subprocess.PIPE
-    try:
-        process = await asyncio.create_subprocess_exec(program, "-f", "-", stdin=pipe, stdout=pipe, stderr=pipe)
-    except OSError as error:
-        return f"nft cannot be started: {error.strerror}"
-    try:
-        _, said = await asyncio.wait_for(process.communicate(text.encode()), NFT_TIMEOUT)
-    except TimeoutError:
-        return f"nft has not answered for {NFT_TIMEOUT:.0f} s"
-    finally:
-        if process.returncode is None:
-            process.kill()
-    if process.returncode == 0:
-        return None
-    first = said.decode(errors="replace").partition("\n")[0]
-    return first.partition("Error: ")[2] or first or f"nft has ended with {process.returncode}"

@@ -1,0 +1,154 @@
+"""The source guard's rules as they are loaded: what the core says while nft works, and an nft that fails.
+
+The adapter alone, in a namespace; nft is the real one behind a door that the test keeps.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from pathlib import Path
+
+import pytest
+
+from sroamd.config import Config, GuardConfig, InterfaceConfig, NetworkConfig, NodeConfig
+from sroamd.core.events import GuardListed
+from sroamd.io.guard import SourceGuard
+from tests.e2e.netns import Namespace, namespace
+from tests.io.events import Collector, until
+
+PATIENCE = 15.0
+NFT = "/usr/sbin/nft"
+
+
+@dataclass
+class Door:
+    """Real nft, behind a script. Held: it waits with the tables of one family until it may go on."""
+
+    ns: Namespace
+    directory: Path
+
+    def _script(self, *lines: str) -> None:
+        script = self.directory / "nft"
+        script.with_suffix(".new").write_text("\n".join(("#!/bin/sh", *lines, "")))
+        script.with_suffix(".new").chmod(0o755)
+        script.with_suffix(".new").rename(script)
+
+    def open(self) -> None:
+        self._script(f'exec {NFT} "$@"')
+
+    def hold(self, family: str) -> None:
+        for name in ("held", "go", "ended"):
+            (self.directory / name).unlink(missing_ok=True)
+        self._script(
+            f"cd {self.directory}; cat > text",
+            f"if grep -q '^table {family} ' text; then touch held; while [ ! -e go ]; do sleep 0.01; done; fi",
+            f"{NFT} -f text; code=$?; touch ended; exit $code",
+        )
+
+    async def held(self) -> None:
+        await until((self.directory / "held").exists, PATIENCE)
+
+    async def ended(self) -> None:
+        await until((self.directory / "ended").exists, PATIENCE)
+
+    def let_go(self) -> None:
+        (self.directory / "go").touch()
+
+    def tables(self) -> str:
+        return self.ns.run(f"{NFT} list tables")
+
+
+@pytest.fixture
+def door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Door]:
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with namespace() as ns, ns.entered():
+        made = Door(ns, tmp_path)
+        made.open()
+        yield made
+
+
+def config(*names: str, enabled: bool = True, isolate: bool = False) -> Config:
+    network = NetworkConfig(
+        ipv4_prefix=IPv4Network("192.0.2.0/24"),
+        ipv6_prefix=IPv6Network("2001:db8:44::/48"),
+        ipv4_gateway=IPv4Address("192.0.2.1"),
+        ipv6_gateway=IPv6Address("fe80::1"),
+    )
+    interfaces = tuple(InterfaceConfig(name) for name in names or ("wlan0",))
+    return Config(NodeConfig("ap1"), network, interfaces, guard=GuardConfig(enabled, isolate))
+
+
+@pytest.fixture
+def killed_too_late(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel commits what nft is in the middle of when it is killed."""
+    monkeypatch.setattr(asyncio.subprocess.Process, "kill", lambda process: door.let_go())
+
+
+@pytest.mark.usefixtures("killed_too_late")
+def test_guard_that_is_switched_off_while_nft_works_leaves_no_rules(door: Door) -> None:
+    door.hold("inet")
+    emit = Collector()
+
+    async def story() -> None:
+        guard = SourceGuard(config())
+        guard.start(emit)
+        await door.held()
+        guard.reconfigure(config(enabled=False))
+        assert (await emit.first(GuardListed, PATIENCE)).problem is None
+        await door.ended()
+        assert door.tables() == ""
+        await guard.close(remove=False)
+
+    asyncio.run(story())
+
+
+@pytest.mark.usefixtures("killed_too_late")
+def test_guard_that_is_removed_at_the_end_while_nft_works_leaves_no_rules(door: Door) -> None:
+    door.hold("inet")
+
+    async def story() -> None:
+        guard = SourceGuard(config())
+        guard.start(Collector())
+        await door.held()
+        await guard.close(remove=True)
+        await door.ended()
+        assert door.tables() == ""
+
+    asyncio.run(story())
+
+
+def test_guard_that_ends_before_it_could_be_switched_off_leaves_no_rules(door: Door) -> None:
+    emit = Collector()
+
+    async def story() -> None:
+        guard = SourceGuard(config())
+        guard.start(emit)
+        await emit.first(GuardListed, PATIENCE)
+        guard.reconfigure(config(enabled=False))
+        await guard.close(remove=False)
+        assert door.tables() == ""
+
+    asyncio.run(story())
+
+
+@pytest.mark.usefixtures("killed_too_late")
+def test_rules_of_the_last_configuration_stay_whatever_nft_is_still_at(door: Door) -> None:
+    door.hold("inet")
+
+    async def story() -> None:
+        guard = SourceGuard(config())
+        guard.start(Collector())
+        await door.held()
+        door.open()
+        for changed in (config(enabled=False), config(isolate=True), config(enabled=False), config(isolate=True)):
+            guard.reconfigure(changed)
+        await until(lambda: guard.counters["guard.loads"] == 1, PATIENCE)
+        await door.ended()
+        assert "goto isolated" in door.ns.run(f"{NFT} list table inet sroamd-guard")
+        await guard.close(remove=False)
+
+    asyncio.run(story())
