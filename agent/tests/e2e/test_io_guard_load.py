@@ -14,8 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from sroamd.addresses import Mac
 from sroamd.config import Config, GuardConfig, InterfaceConfig, NetworkConfig, NodeConfig
+from sroamd.core.effects import AddPermit, RemovePermit
 from sroamd.core.events import GuardListed
+from sroamd.core.values import Permit
 from sroamd.io.guard import SourceGuard
 from tests.e2e.netns import Namespace, namespace
 from tests.io.events import Collector, until
@@ -150,5 +153,40 @@ def test_rules_of_the_last_configuration_stay_whatever_nft_is_still_at(door: Doo
         await door.ended()
         assert "goto isolated" in door.ns.run(f"{NFT} list table inet sroamd-guard")
         await guard.close(remove=False)
+
+    asyncio.run(story())
+
+
+ALICE, BOB = Mac.parse("02:00:00:00:00:0a"), Mac.parse("02:00:00:00:00:0b")
+
+
+def permits(station: Mac) -> list[Permit]:
+    """To be here, and its addresses."""
+    last = station[-1]
+    prefixes = (None, IPv4Network((f"192.0.2.{last}", 32)), IPv6Network((f"2001:db8:44:{last}::", 64)))
+    return [Permit("wlan0", station, prefix) for prefix in prefixes]
+
+
+def let_in(guard: SourceGuard, station: Mac) -> None:
+    guard.apply([AddPermit(permit) for permit in permits(station)])
+
+
+def let_out(guard: SourceGuard, station: Mac) -> None:
+    guard.apply([RemovePermit(permit) for permit in permits(station)])
+
+
+def test_refused_change_is_not_taken_for_the_answer_to_the_next(door: Door) -> None:
+    """Of each refused set there is an answer."""
+
+    async def story() -> None:
+        emit = Collector()
+        guard = SourceGuard(config())
+        guard.start(emit)
+        await emit.first(GuardListed, PATIENCE)
+        let_out(guard, ALICE)
+        assert guard.counters["guard.refused"] == 1
+        let_in(guard, ALICE)
+        assert guard.counters["guard.refused"] == 1
+        await guard.close(remove=True)
 
     asyncio.run(story())

@@ -103,7 +103,8 @@ class GuardTable:
         """All or nothing; the first reason for which the kernel has refused it is raised."""
         self._socket.send(nfnetlink.batch(self._next(), requests))
         answered = False
-        for message in self._answers():
+        # Each request that is refused is answered. What is not read now would be taken for the answer to the next.
+        for message in list(self._answers()):
             if message.kind == netlink.NLMSG_ERROR:
                 answered = True
                 if (reason := netlink.error_of(message)) is not None:
