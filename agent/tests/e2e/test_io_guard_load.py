@@ -6,7 +6,10 @@ The adapter alone, in a namespace; nft is the real one behind a door that the te
 from __future__ import annotations
 
 import asyncio
+import errno
+import json
 import os
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
@@ -19,12 +22,16 @@ from sroamd.config import Config, GuardConfig, InterfaceConfig, NetworkConfig, N
 from sroamd.core.effects import AddPermit, RemovePermit
 from sroamd.core.events import GuardListed
 from sroamd.core.values import Permit
+from sroamd.io import guard as io_guard
 from sroamd.io.guard import SourceGuard
+from sroamd.io.guard_elements import SETS
+from sroamd.io.nfnetlink import ARP, INET
 from tests.e2e.netns import Namespace, namespace
 from tests.io.events import Collector, until
 
 PATIENCE = 15.0
 NFT = "/usr/sbin/nft"
+NAMES = {INET: "inet", ARP: "arp"}
 
 
 @dataclass
@@ -175,6 +182,24 @@ def let_out(guard: SourceGuard, station: Mac) -> None:
     guard.apply([RemovePermit(permit) for permit in permits(station)])
 
 
+def elements(door: Door) -> dict[tuple[str, str], int]:
+    """(set, MAC of a station) -> how many elements the kernel has of that station."""
+    listed = [one["set"] for one in json.loads(door.ns.run(f"{NFT} -j list sets"))["nftables"] if "set" in one]
+    wanted = {(NAMES[family], name) for family, names in SETS.items() for name in names}
+    found = Counter[tuple[str, str]]()
+    for one in listed:
+        if (one["family"], one["name"]) in wanted:
+            found.update((f"{one['family']} {one['name']}", each["concat"][1]) for each in one.get("elem", []))
+    return dict(found)
+
+
+def expected(*stations: Mac) -> dict[tuple[str, str], int]:
+    one_each = ("inet stations", "inet ipv4", "inet ipv6", "inet nd_macs", "arp stations")
+    two_each = ("inet nd_targets", "arp senders")
+    counted = [*((name, 1) for name in one_each), *((name, 2) for name in two_each)]
+    return {(name, str(station)): number for name, number in counted for station in stations}
+
+
 def test_refused_change_is_not_taken_for_the_answer_to_the_next(door: Door) -> None:
     """Of each refused set there is an answer."""
 
@@ -187,6 +212,56 @@ def test_refused_change_is_not_taken_for_the_answer_to_the_next(door: Door) -> N
         assert guard.counters["guard.refused"] == 1
         let_in(guard, ALICE)
         assert guard.counters["guard.refused"] == 1
+        await guard.close(remove=True)
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("family", ["inet", "arp"])
+@pytest.mark.parametrize("blow", ["flush chain inet sroamd-guard prerouting", "flush ruleset"])
+def test_permits_that_come_and_go_while_nft_works_are_as_the_core_said_last(door: Door, family: str, blow: str) -> None:
+    """Alice goes; Bob comes; who comes and goes again is not there, who goes and comes again is."""
+    carol, dave = Mac.parse("02:00:00:00:00:0c"), Mac.parse("02:00:00:00:00:0d")
+    emit = Collector()
+
+    async def story() -> None:
+        guard = SourceGuard(config())
+        guard.start(emit)
+        await emit.first(GuardListed, PATIENCE)
+        for station in (ALICE, dave):
+            let_in(guard, station)
+        assert elements(door) == expected(ALICE, dave)
+        door.hold(family)
+        door.ns.run(f"{NFT} {blow}")
+        await door.held()
+        let_out(guard, ALICE)
+        for station in (BOB, carol):
+            let_in(guard, station)
+        let_out(guard, dave)
+        let_out(guard, carol)
+        let_in(guard, dave)
+        door.let_go()
+        await until(lambda: len(emit.of(GuardListed)) == 2, PATIENCE)
+        assert elements(door) == expected(BOB, dave)
+        assert emit.events[-1] == GuardListed(frozenset(permits(BOB) + permits(dave)), None)
+        await guard.close(remove=True)
+
+    asyncio.run(story())
+
+
+def test_core_may_go_on_where_netfilter_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise OSError(errno.EPROTONOSUPPORT, "Protocol not supported")
+
+    monkeypatch.setattr(io_guard, "_open", refuse)
+    emit = Collector()
+
+    async def story() -> None:
+        guard = SourceGuard(config())
+        guard.start(emit)
+        assert emit.events == [GuardListed(frozenset(), "netfilter cannot be reached: Protocol not supported")]
+        let_in(guard, ALICE)
+        let_out(guard, ALICE)
         await guard.close(remove=True)
 
     asyncio.run(story())

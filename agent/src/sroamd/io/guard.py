@@ -16,7 +16,7 @@ import errno
 import logging
 import socket
 from collections import Counter
-from collections.abc import Callable, Container, Coroutine, Sequence
+from collections.abc import Callable, Collection, Container, Coroutine, Sequence
 
 from sroamd.addresses import Mac
 from sroamd.config import Config
@@ -49,7 +49,8 @@ class SourceGuard:
         self._guarded, self._enabled = _guarded(config)
         self._emit: Callable[[Event], None] = lambda event: None
         self._permits: set[Permit] = set()  # all that the core has given
-        self._in_force: list[int] = []  # the families whose rules the kernel has
+        self._changed: set[Permit] = set()  # given or taken since nft was told of all
+        self._in_force: set[int] = set()  # the families whose rules the kernel has
         self._problem: str | None = None
         self._work: asyncio.Task[None] | None = None
         self._at_work = asyncio.Lock()  # whoever loads or deletes: an nft that is still running would commit afterwards
@@ -128,11 +129,17 @@ class SourceGuard:
         removed = [change.permit for change in changes if isinstance(change, RemovePermit)]
         self._permits.difference_update(removed)
         self._permits.update(added)
-        if not self._in_force:
-            return
+        if self._at_work.locked():
+            self._changed.update(added, removed)
+            for family in self._in_force:  # each for itself: the other's table may still be missing
+                self._write([family], added, removed)
+        elif self._in_force:
+            self._write(self._in_force, added, removed)
+
+    def _write(self, families: Collection[int], added: Collection[Permit], removed: Collection[Permit]) -> None:
         try:
-            self._table.add(self._in_force, added)
-            self._table.remove(self._in_force, removed)
+            self._table.add(families, added)
+            self._table.remove(families, removed)
         except OSError as error:
             self.counters["guard.refused"] += 1
             log.warning("source guard: permits were refused: %s", error.strerror)
@@ -171,15 +178,17 @@ class SourceGuard:
 
     async def _load_all(self, what: What) -> str | None:
         self._doubted.clear()
-        in_force, problems = [], []
+        self._changed.clear()
+        problems = []
         for family in FAMILIES:
             problem = await self._load_family(family, what)
             if problem is None:
-                in_force.append(family)
+                self._in_force.add(family)
+                self._catch_up(family)
             else:
+                self._in_force.discard(family)
                 problems.append(f"{_UNGUARDED[family]}: {problem}")
         self._drain()
-        self._in_force = in_force
         self.counters["guard.loads"] += 1
         return "; ".join(problems) or None
 
@@ -191,6 +200,11 @@ class SourceGuard:
             log.info("source guard: replaced table %s of another version", TABLE)
             return None
         return problem
+
+    def _catch_up(self, family: int) -> None:
+        """The sets are as they were to be when nft was started: it has undone what has reached them since then."""
+        # Added is also what shall go: what is not there cannot be removed.
+        self._write([family], self._changed, self._changed - self._permits)
 
     def _report(self, problem: str | None) -> None:
         """To the core: what the kernel has now."""
@@ -244,7 +258,7 @@ class SourceGuard:
             return False
 
     def _delete(self) -> None:
-        self._in_force = []
+        self._in_force.clear()
         for family in FAMILIES:
             try:
                 self._table.delete(family)
