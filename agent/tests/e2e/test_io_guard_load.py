@@ -50,13 +50,17 @@ class Door:
     def open(self) -> None:
         self._script(f'exec {NFT} "$@"')
 
-    def hold(self, family: str) -> None:
+    def shut(self) -> None:
+        self._script("echo 'line 1: Error: Out of memory' >&2; exit 1")
+
+    def hold(self, family: str, code: int = 0) -> None:
+        """`code`: it fails then."""
         for name in ("held", "go", "ended"):
             (self.directory / name).unlink(missing_ok=True)
         self._script(
             f"cd {self.directory}; cat > text",
             f"if grep -q '^table {family} ' text; then touch held; while [ ! -e go ]; do sleep 0.01; done; fi",
-            f"{NFT} -f text; code=$?; touch ended; exit $code",
+            f"test {code} = 0 && {NFT} -f text; code=$?; touch ended; exit $code",
         )
 
     async def held(self) -> None:
@@ -164,6 +168,14 @@ def test_rules_of_the_last_configuration_stay_whatever_nft_is_still_at(door: Doo
     asyncio.run(story())
 
 
+KEPT = {
+    "inet": "IP packets of stations are checked by rules that could not be loaded anew: Out of memory",
+    "arp": "ARP of stations is checked by rules that could not be loaded anew: Out of memory",
+}
+GONE = {
+    "inet": "IP packets of stations are not checked: Out of memory",
+    "arp": "ARP of stations is not checked: Out of memory",
+}
 ALICE, BOB = Mac.parse("02:00:00:00:00:0a"), Mac.parse("02:00:00:00:00:0b")
 
 
@@ -244,6 +256,149 @@ def test_permits_that_come_and_go_while_nft_works_are_as_the_core_said_last(door
         await until(lambda: len(emit.of(GuardListed)) == 2, PATIENCE)
         assert elements(door) == expected(BOB, dave)
         assert emit.events[-1] == GuardListed(frozenset(permits(BOB) + permits(dave)), None)
+        await guard.close(remove=True)
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    "blow",
+    [
+        "add chain inet sroamd-guard other",
+        "flush set inet sroamd-guard stations",
+        "flush set arp sroamd-guard senders",
+        "flush chain arp sroamd-guard input",
+    ],
+)
+def test_permits_go_on_where_rules_that_are_in_force_cannot_be_loaded_anew(door: Door, blow: str) -> None:
+    """nft fails after a first good load: the kernel still drops whoever is not permitted."""
+    emit = Collector()
+
+    async def story() -> None:
+        guard = SourceGuard(config())
+        guard.start(emit)
+        await emit.first(GuardListed, PATIENCE)
+        let_in(guard, ALICE)
+        door.shut()
+        door.ns.run(f"{NFT} {blow}")
+        await until(lambda: len(emit.of(GuardListed)) == 2, PATIENCE)
+        assert emit.events[-1] == GuardListed(frozenset(permits(ALICE)), f"{KEPT['inet']}; {KEPT['arp']}")
+        let_in(guard, BOB)
+        assert elements(door) == expected(ALICE, BOB)
+        let_out(guard, ALICE)
+        assert elements(door) == expected(BOB)
+        door.open()
+        await until(lambda: guard.counters["guard.loads"] == 3, PATIENCE)
+        assert emit.events[-1] == GuardListed(frozenset(permits(BOB)), None)
+        assert elements(door) == expected(BOB)
+        await guard.close(remove=True)
+
+    asyncio.run(story())
+
+
+def test_permits_that_come_and_go_while_nft_fails_are_as_the_core_said_last(door: Door) -> None:
+    emit = Collector()
+
+    async def story() -> None:
+        guard = SourceGuard(config())
+        guard.start(emit)
+        await emit.first(GuardListed, PATIENCE)
+        let_in(guard, ALICE)
+        door.hold("inet", code=1)
+        door.ns.run(f"{NFT} flush set inet sroamd-guard stations")
+        await door.held()
+        let_in(guard, BOB)
+        let_out(guard, ALICE)
+        door.let_go()
+        await until(lambda: len(emit.of(GuardListed)) == 2, PATIENCE)
+        assert elements(door) == expected(BOB)
+        await guard.close(remove=True)
+
+    asyncio.run(story())
+
+
+def test_table_of_a_former_process_goes_on_where_nft_fails_from_the_start(door: Door) -> None:
+    """The former's permits are still there, and the core hears of them."""
+
+    async def former() -> None:
+        emit = Collector()
+        guard = SourceGuard(config())
+        guard.start(emit)
+        await emit.first(GuardListed, PATIENCE)
+        let_in(guard, ALICE)
+        await guard.close(remove=False)
+
+    async def story() -> None:
+        emit = Collector()
+        guard = SourceGuard(config())
+        guard.start(emit)
+        let_in(guard, BOB)
+        assert elements(door) == expected(ALICE, BOB), "nobody waits for nft"
+        heard = await emit.first(GuardListed, PATIENCE)
+        assert heard == GuardListed(frozenset(permits(ALICE) + permits(BOB)), f"{KEPT['inet']}; {KEPT['arp']}")
+        let_out(guard, ALICE)
+        assert elements(door) == expected(BOB)
+        await guard.close(remove=True)
+
+    asyncio.run(former())
+    door.shut()
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    ("changed", "problem", "left"),
+    [
+        (config("wlan1"), f"{GONE['inet']}; {GONE['arp']}", ""),
+        (config(isolate=True), f"{GONE['inet']}; {KEPT['arp']}", "table arp sroamd-guard\n"),  # ARP knows no isolation
+    ],
+    ids=["interfaces", "isolate"],
+)
+@pytest.mark.parametrize("restarted", [False, True])
+def test_rules_of_another_configuration_go_where_their_successors_cannot_be_loaded(
+    door: Door, changed: Config, problem: str, left: str, restarted: bool
+) -> None:
+    """So that what is said is true: stations are served, and not checked."""
+
+    async def story() -> None:
+        emit = Collector()
+        guard = SourceGuard(config())
+        guard.start(emit)
+        await emit.first(GuardListed, PATIENCE)
+        let_in(guard, ALICE)
+        door.shut()
+        if restarted:
+            await guard.close(remove=False)
+            guard = SourceGuard(changed)
+            guard.start(emit)
+        else:
+            guard.reconfigure(changed)
+        await until(lambda: len(emit.of(GuardListed)) == 2, PATIENCE)
+        assert emit.events[-1] == GuardListed(frozenset(), problem)
+        assert door.tables() == left
+        let_in(guard, BOB)
+        door.open()
+        await until(lambda: guard.counters["guard.loads"] == (1 if restarted else 2) + 1, PATIENCE)
+        assert set(expected(BOB)) <= set(elements(door))
+        await guard.close(remove=True)
+
+    asyncio.run(story())
+
+
+def test_table_that_lacks_sets_goes_where_nft_fails(door: Door) -> None:
+    emit = Collector()
+
+    async def story() -> None:
+        guard = SourceGuard(config())
+        guard.start(emit)
+        await emit.first(GuardListed, PATIENCE)
+        let_in(guard, ALICE)
+        door.shut()
+        door.ns.run(f"{NFT} flush table arp sroamd-guard; delete set arp sroamd-guard senders")
+        await until(lambda: len(emit.of(GuardListed)) == 2, PATIENCE)
+        assert door.tables() == "table inet sroamd-guard\n"
+        let_in(guard, BOB)
+        assert emit.events[-1] == GuardListed(frozenset(permits(ALICE)), f"{KEPT['inet']}; {GONE['arp']}")
+        assert elements(door) == {key: n for key, n in expected(ALICE, BOB).items() if key[0].startswith("inet ")}
         await guard.close(remove=True)
 
     asyncio.run(story())

@@ -5,7 +5,9 @@ the core has given, in one transaction: known stations never find rules without 
 table the rules wait a moment for hostapd's list, so that stations that are here already are not cut off. The tables
 stay when the process ends.
 
-What fails is said to the core (`GuardListed.problem`), and tried again later; stations are served meanwhile.
+What fails is said to the core (`GuardListed.problem`), and tried again later. Stations are served meanwhile: a table
+that is there and made of the same rules gets its permits over netlink as ever; any other is deleted, for it would drop
+whoever is new.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from sroamd.core.effects import AddPermit, RemovePermit
 from sroamd.core.events import Event, GuardListed
 from sroamd.core.values import Permit
 from sroamd.io import bpf, netlink, nfnetlink
-from sroamd.io.guard_rules import TABLE, Guarded, What, rules
+from sroamd.io.guard_rules import TABLE, Guarded, What, made_of, rules
 from sroamd.io.guard_table import GuardTable
 from sroamd.io.nfnetlink import ARP, INET
 from sroamd.io.nft import run_nft
@@ -40,6 +42,8 @@ FIRST_LOAD = 0.5  # s after the start, where there is no table yet: hostapd has 
 # 2, 4 .. 60 s.
 WAIT_MIN, WAIT_MAX = 1.0, 60.0
 _UNGUARDED = {INET: "IP packets of stations are not checked", ARP: "ARP of stations is not checked"}
+_FORMER = "by rules that could not be loaded anew"
+_STILL_GUARDED = {INET: f"IP packets of stations are checked {_FORMER}", ARP: f"ARP of stations is checked {_FORMER}"}
 
 
 class SourceGuard:
@@ -71,9 +75,10 @@ class SourceGuard:
             emit(GuardListed(frozenset(), self._problem if self._enabled else None))
             return
         if self._enabled:
+            self._in_force.update(filter(self._is_made_of_ours, FAMILIES))
             self._begin(self._keep(0.0 if self._is_there() else FIRST_LOAD))
         else:
-            self._delete()
+            self._delete(FAMILIES)
 
     @property
     def _table(self) -> GuardTable:
@@ -101,7 +106,7 @@ class SourceGuard:
         self._stop_work()
         async with self._at_work:
             if remove or not self._enabled:
-                self._delete()
+                self._delete(FAMILIES)
         self._events.close()
         self._table.close()
 
@@ -136,7 +141,8 @@ class SourceGuard:
         elif self._in_force:
             self._write(self._in_force, added, removed)
 
-    def _write(self, families: Collection[int], added: Collection[Permit], removed: Collection[Permit]) -> None:
+    def _write(self, families: Collection[int], added: Collection[Permit], removed: Collection[Permit]) -> bool:
+        """Whether the kernel has taken them."""
         try:
             self._table.add(families, added)
             self._table.remove(families, removed)
@@ -144,6 +150,8 @@ class SourceGuard:
             self.counters["guard.refused"] += 1
             log.warning("source guard: permits were refused: %s", error.strerror)
             self._doubted.set()
+            return False
+        return True
 
     # -- keeping the rules
 
@@ -168,7 +176,7 @@ class SourceGuard:
 
     async def _switch_off(self) -> None:
         async with self._at_work:
-            self._delete()
+            self._delete(FAMILIES)
         self._report(None)
 
     async def _load(self, what: What) -> str | None:
@@ -183,11 +191,9 @@ class SourceGuard:
         for family in FAMILIES:
             problem = await self._load_family(family, what)
             if problem is None:
-                self._in_force.add(family)
-                self._catch_up(family)
+                self._catch_up(family, set())
             else:
-                self._in_force.discard(family)
-                problems.append(f"{_UNGUARDED[family]}: {problem}")
+                problems.append(f"{self._make_do(family)}: {problem}")
         self._drain()
         self.counters["guard.loads"] += 1
         return "; ".join(problems) or None
@@ -201,10 +207,19 @@ class SourceGuard:
             return None
         return problem
 
-    def _catch_up(self, family: int) -> None:
+    def _catch_up(self, family: int, missing: set[Permit]) -> bool:
         """The sets are as they were to be when nft was started: it has undone what has reached them since then."""
+        self._in_force.add(family)
         # Added is also what shall go: what is not there cannot be removed.
-        self._write([family], self._changed, self._changed - self._permits)
+        return self._write([family], missing | self._changed, self._changed - self._permits)
+
+    def _make_do(self, family: int) -> str:
+        """nft has failed; what it was to replace still drops whoever is not in its sets. Returns what that means."""
+        # Who has changed the table may have emptied its sets.
+        if self._is_made_of_ours(family) and self._catch_up(family, self._permits):
+            return _STILL_GUARDED[family]
+        self._delete([family])
+        return _UNGUARDED[family]
 
     def _report(self, problem: str | None) -> None:
         """To the core: what the kernel has now."""
@@ -257,9 +272,16 @@ class SourceGuard:
         except OSError:
             return False
 
-    def _delete(self) -> None:
-        self._in_force.clear()
-        for family in FAMILIES:
+    def _is_made_of_ours(self, family: int) -> bool:
+        """Whether the kernel has the rules that there should be."""
+        try:
+            return self._table.made_of(family) == made_of(family, self._guarded)
+        except OSError:
+            return False
+
+    def _delete(self, families: Collection[int]) -> None:
+        self._in_force.difference_update(families)
+        for family in families:
             try:
                 self._table.delete(family)
             except OSError as error:

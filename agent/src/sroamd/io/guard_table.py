@@ -6,6 +6,7 @@ The kernel handles a request inside send, so its answer lies in our buffer when 
 from __future__ import annotations
 
 import errno
+import sys
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator
 from typing import Protocol
@@ -56,6 +57,10 @@ class GuardTable:
             if family in wanted
             for element in self._elements(family, name)
         }
+
+    def made_of(self, family: int) -> int | None:
+        """Of which rules (`guard_rules.made_of`)."""
+        return next((int.from_bytes(each.key, sys.byteorder) for each in self._elements(family, "made_of")), None)
 
     def dropped(self, families: Iterable[int], stations: Container[Mac]) -> Counter[Mac]:
         """How many packets of each of these, since it was last silent for a day."""
