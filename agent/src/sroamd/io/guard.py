@@ -14,9 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import logging
-import socket
 from collections import Counter
 from collections.abc import Callable, Collection, Container, Coroutine, Sequence
 
@@ -25,7 +23,7 @@ from sroamd.config import Config
 from sroamd.core.effects import AddPermit, RemovePermit
 from sroamd.core.events import Event, GuardListed
 from sroamd.core.values import Permit
-from sroamd.io import bpf, netlink, nfnetlink
+from sroamd.io.guard_events import GuardEvents
 from sroamd.io.guard_rules import TABLE, Guarded, What, made_of, rules
 from sroamd.io.guard_table import GuardTable
 from sroamd.io.nfnetlink import ARP, INET
@@ -36,7 +34,6 @@ log = logging.getLogger(__name__)
 GuardChange = AddPermit | RemovePermit
 
 FAMILIES = (INET, ARP)
-EVENT_BUFFER = 1 << 20
 FIRST_LOAD = 0.5  # s after the start, where there is no table yet: hostapd has listed its stations by then
 # A load after a loss is at once; when somebody flushes it again and again, or nft or the kernel cannot do it, after 1,
 # 2, 4 .. 60 s.
@@ -60,7 +57,7 @@ class SourceGuard:
         self._at_work = asyncio.Lock()  # whoever loads or deletes: an nft that is still running would commit afterwards
         self._doubted = asyncio.Event()
         self.counters: Counter[str] = Counter()
-        self._open_sockets: tuple[GuardTable, socket.socket] | None = None
+        self._open_sockets: tuple[GuardTable, GuardEvents] | None = None
 
     def start(self, emit: Callable[[Event], None]) -> None:
         """Load the rules and say what is permitted, from now on also after every loss. Needs a running loop."""
@@ -86,7 +83,7 @@ class SourceGuard:
         return self._open_sockets[0]
 
     @property
-    def _events(self) -> socket.socket:
+    def _events(self) -> GuardEvents:
         assert self._open_sockets is not None
         return self._open_sockets[1]
 
@@ -147,9 +144,8 @@ class SourceGuard:
             self._table.add(families, added)
             self._table.remove(families, removed)
         except OSError as error:
-            self.counters["guard.refused"] += 1
             log.warning("source guard: permits were refused: %s", error.strerror)
-            self._doubted.set()
+            self._doubt("guard.refused")
             return False
         return True
 
@@ -165,9 +161,9 @@ class SourceGuard:
             self._report(problem)
             what, loaded_at = What.RESTORE, loop.time()
             if problem is None:
-                loop.add_reader(self._events.fileno(), self._readable)
+                self._events.listen(self._doubt)
                 await self._doubted.wait()
-                loop.remove_reader(self._events.fileno())
+                self._events.ignore()
                 log.warning("source guard: somebody has changed table %s; loading it again", TABLE)
                 if loop.time() - loaded_at >= WAIT_MAX:
                     following = 0.0
@@ -194,7 +190,7 @@ class SourceGuard:
                 self._catch_up(family, set())
             else:
                 problems.append(f"{self._make_do(family)}: {problem}")
-        self._drain()
+        self._events.drain()
         self.counters["guard.loads"] += 1
         return "; ".join(problems) or None
 
@@ -237,31 +233,9 @@ class SourceGuard:
         self._problem = problem
         self._emit(GuardListed(frozenset(permits), problem))
 
-    def _readable(self) -> None:
-        """Events of others' changes: our own do not get here, and nobody listens while nft works for us."""
-        try:
-            data = self._events.recv(netlink.MESSAGE_MAX)
-        except BlockingIOError:
-            return
-        except OSError as error:
-            if error.errno != errno.ENOBUFS:
-                raise
-            self.counters["guard.overflows"] += 1
-            self._doubted.set()
-            return
-        if any(nfnetlink.table_of(message) == TABLE for message in netlink.messages(data)):
-            self.counters["guard.touched"] += 1
-            self._doubted.set()
-
-    def _drain(self) -> None:
-        """What nft has just caused is no news. Were it flushed in this moment, the next look would not find it."""
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                try:
-                    self._events.recv(netlink.MESSAGE_MAX)
-                except OSError as error:
-                    if error.errno != errno.ENOBUFS:
-                        raise
+    def _doubt(self, why: str) -> None:
+        self.counters[why] += 1
+        self._doubted.set()
 
     # -- the tables
 
@@ -297,20 +271,17 @@ class SourceGuard:
         if self._work is not None:
             self._work.cancel()
             self._work = None
-            asyncio.get_running_loop().remove_reader(self._events.fileno())
+            self._events.ignore()
 
 
-def _open() -> tuple[GuardTable, socket.socket]:
-    """The table, and a socket that hears of changes that are not the table's own. Raises OSError."""
+def _open() -> tuple[GuardTable, GuardEvents]:
+    """Raises OSError."""
     table = GuardTable()
     try:
-        events = netlink.open_socket(EVENT_BUFFER, ("nftables",), protocol=netlink.NETLINK_NETFILTER)
+        return table, GuardEvents(table.port)
     except OSError:
         table.close()
         raise
-    events.setblocking(False)
-    bpf.attach(events, bpf.not_caused_by(table.port))
-    return table, events
 
 
 def _guarded(config: Config) -> tuple[Guarded, bool]:
