@@ -24,10 +24,10 @@ from sroamd.core.effects import InstallRoute
 from sroamd.core.events import StationAuthorized, StationLeft, StationsListed
 from sroamd.core.values import NextHop, Permit, Route, RouteKind
 from sroamd.daemon.service import Service
-from sroamd.io.guard import run_nft
 from sroamd.io.guard_rules import Guarded, What, rules
 from sroamd.io.guard_table import GuardTable
 from sroamd.io.nfnetlink import ARP, INET
+from sroamd.io.nft import run_nft
 from sroamd.io.route_socket import RouteSocket
 from sroamd.io.rtnetlink import KernelWatch
 from tests.e2e.netns import Namespace, namespace

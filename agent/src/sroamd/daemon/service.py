@@ -176,7 +176,7 @@ class Service:
         self._reader.close()
         self._watch.close()
         if self._guard is not None:
-            self._guard.close(remove=self._config.node.flush_on_exit)
+            await self._guard.close(remove=self._config.node.flush_on_exit)
         for part in (self._routes, self._rules):
             if part is not None:
                 part.close()

@@ -5,43 +5,42 @@ the core has given, in one transaction: known stations never find rules without 
 table the rules wait a moment for hostapd's list, so that stations that are here already are not cut off. The tables
 stay when the process ends.
 
-What fails is said to the core (`GuardListed.problem`), and tried again later; stations are served meanwhile.
+What fails is said to the core (`GuardListed.problem`), and tried again later. Stations are served meanwhile: a table
+that is there and made of the same rules gets its permits over netlink as ever; any other is deleted, for it would drop
+whoever is new.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import logging
-import os
-import shutil
-import socket
 from collections import Counter
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Collection, Container, Coroutine, Sequence
 
 from sroamd.addresses import Mac
 from sroamd.config import Config
 from sroamd.core.effects import AddPermit, RemovePermit
 from sroamd.core.events import Event, GuardListed
 from sroamd.core.values import Permit
-from sroamd.io import bpf, netlink, nfnetlink
-from sroamd.io.guard_rules import TABLE, Guarded, What, rules
+from sroamd.io.guard_events import GuardEvents
+from sroamd.io.guard_rules import TABLE, Guarded, What, made_of, rules
 from sroamd.io.guard_table import GuardTable
 from sroamd.io.nfnetlink import ARP, INET
+from sroamd.io.nft import run_nft
 
 log = logging.getLogger(__name__)
 
 GuardChange = AddPermit | RemovePermit
 
 FAMILIES = (INET, ARP)
-EVENT_BUFFER = 1 << 20
 FIRST_LOAD = 0.5  # s after the start, where there is no table yet: hostapd has listed its stations by then
-NFT_TIMEOUT = 10.0
 # A load after a loss is at once; when somebody flushes it again and again, or nft or the kernel cannot do it, after 1,
 # 2, 4 .. 60 s.
 WAIT_MIN, WAIT_MAX = 1.0, 60.0
 _UNGUARDED = {INET: "IP packets of stations are not checked", ARP: "ARP of stations is not checked"}
+_FORMER = "by rules that could not be loaded anew"
+_STILL_GUARDED = {INET: f"IP packets of stations are checked {_FORMER}", ARP: f"ARP of stations is checked {_FORMER}"}
 
 
 class SourceGuard:
@@ -51,12 +50,14 @@ class SourceGuard:
         self._guarded, self._enabled = _guarded(config)
         self._emit: Callable[[Event], None] = lambda event: None
         self._permits: set[Permit] = set()  # all that the core has given
-        self._in_force: list[int] = []  # the families whose rules the kernel has
+        self._changed: set[Permit] = set()  # given or taken since nft was told of all
+        self._in_force: set[int] = set()  # the families whose rules the kernel has
         self._problem: str | None = None
-        self._keeper: asyncio.Task[None] | None = None
+        self._work: asyncio.Task[None] | None = None
+        self._at_work = asyncio.Lock()  # whoever loads or deletes: an nft that is still running would commit afterwards
         self._doubted = asyncio.Event()
         self.counters: Counter[str] = Counter()
-        self._open_sockets: tuple[GuardTable, socket.socket] | None = None
+        self._open_sockets: tuple[GuardTable, GuardEvents] | None = None
 
     def start(self, emit: Callable[[Event], None]) -> None:
         """Load the rules and say what is permitted, from now on also after every loss. Needs a running loop."""
@@ -71,9 +72,10 @@ class SourceGuard:
             emit(GuardListed(frozenset(), self._problem if self._enabled else None))
             return
         if self._enabled:
-            self._keeper = asyncio.get_running_loop().create_task(self._keep(0.0 if self._is_there() else FIRST_LOAD))
+            self._in_force.update(filter(self._is_made_of_ours, FAMILIES))
+            self._begin(self._keep(0.0 if self._is_there() else FIRST_LOAD))
         else:
-            self._delete()
+            self._delete(FAMILIES)
 
     @property
     def _table(self) -> GuardTable:
@@ -81,7 +83,7 @@ class SourceGuard:
         return self._open_sockets[0]
 
     @property
-    def _events(self) -> socket.socket:
+    def _events(self) -> GuardEvents:
         assert self._open_sockets is not None
         return self._open_sockets[1]
 
@@ -91,20 +93,17 @@ class SourceGuard:
         self._guarded, self._enabled = _guarded(config)
         if before == (self._guarded, self._enabled) or self._open_sockets is None:
             return
-        self._stop_keeper()
-        if self._enabled:
-            self._keeper = asyncio.get_running_loop().create_task(self._keep(0.0))
-        else:
-            self._delete()
-            self._report(None)
+        self._stop_work()
+        self._begin(self._keep(0.0) if self._enabled else self._switch_off())
 
-    def close(self, *, remove: bool) -> None:
+    async def close(self, *, remove: bool) -> None:
         """`remove`: the tables go too."""
         if self._open_sockets is None:
             return
-        self._stop_keeper()
-        if remove:
-            self._delete()
+        self._stop_work()
+        async with self._at_work:
+            if remove or not self._enabled:
+                self._delete(FAMILIES)
         self._events.close()
         self._table.close()
 
@@ -132,15 +131,23 @@ class SourceGuard:
         removed = [change.permit for change in changes if isinstance(change, RemovePermit)]
         self._permits.difference_update(removed)
         self._permits.update(added)
-        if not self._in_force:
-            return
+        if self._at_work.locked():
+            self._changed.update(added, removed)
+            for family in self._in_force:  # each for itself: the other's table may still be missing
+                self._write([family], added, removed)
+        elif self._in_force:
+            self._write(self._in_force, added, removed)
+
+    def _write(self, families: Collection[int], added: Collection[Permit], removed: Collection[Permit]) -> bool:
+        """Whether the kernel has taken them."""
         try:
-            self._table.add(self._in_force, added)
-            self._table.remove(self._in_force, removed)
+            self._table.add(families, added)
+            self._table.remove(families, removed)
         except OSError as error:
-            self.counters["guard.refused"] += 1
             log.warning("source guard: permits were refused: %s", error.strerror)
-            self._doubted.set()
+            self._doubt("guard.refused")
+            return False
+        return True
 
     # -- keeping the rules
 
@@ -154,27 +161,36 @@ class SourceGuard:
             self._report(problem)
             what, loaded_at = What.RESTORE, loop.time()
             if problem is None:
-                loop.add_reader(self._events.fileno(), self._readable)
+                self._events.listen(self._doubt)
                 await self._doubted.wait()
-                loop.remove_reader(self._events.fileno())
+                self._events.ignore()
                 log.warning("source guard: somebody has changed table %s; loading it again", TABLE)
                 if loop.time() - loaded_at >= WAIT_MAX:
                     following = 0.0
             wait = following if problem is None else max(following, WAIT_MIN)
             following = min(max(2 * wait, WAIT_MIN), WAIT_MAX)
 
+    async def _switch_off(self) -> None:
+        async with self._at_work:
+            self._delete(FAMILIES)
+        self._report(None)
+
     async def _load(self, what: What) -> str | None:
         """All tables. Returns what is wrong with them."""
+        async with self._at_work:
+            return await self._load_all(what)
+
+    async def _load_all(self, what: What) -> str | None:
         self._doubted.clear()
-        in_force, problems = [], []
+        self._changed.clear()
+        problems = []
         for family in FAMILIES:
             problem = await self._load_family(family, what)
             if problem is None:
-                in_force.append(family)
+                self._catch_up(family, set())
             else:
-                problems.append(f"{_UNGUARDED[family]}: {problem}")
-        self._drain()
-        self._in_force = in_force
+                problems.append(f"{self._make_do(family)}: {problem}")
+        self._events.drain()
         self.counters["guard.loads"] += 1
         return "; ".join(problems) or None
 
@@ -186,6 +202,20 @@ class SourceGuard:
             log.info("source guard: replaced table %s of another version", TABLE)
             return None
         return problem
+
+    def _catch_up(self, family: int, missing: set[Permit]) -> bool:
+        """The sets are as they were to be when nft was started: it has undone what has reached them since then."""
+        self._in_force.add(family)
+        # Added is also what shall go: what is not there cannot be removed.
+        return self._write([family], missing | self._changed, self._changed - self._permits)
+
+    def _make_do(self, family: int) -> str:
+        """nft has failed; what it was to replace still drops whoever is not in its sets. Returns what that means."""
+        # Who has changed the table may have emptied its sets.
+        if self._is_made_of_ours(family) and self._catch_up(family, self._permits):
+            return _STILL_GUARDED[family]
+        self._delete([family])
+        return _UNGUARDED[family]
 
     def _report(self, problem: str | None) -> None:
         """To the core: what the kernel has now."""
@@ -203,31 +233,9 @@ class SourceGuard:
         self._problem = problem
         self._emit(GuardListed(frozenset(permits), problem))
 
-    def _readable(self) -> None:
-        """Events of others' changes: our own do not get here, and nobody listens while nft works for us."""
-        try:
-            data = self._events.recv(netlink.MESSAGE_MAX)
-        except BlockingIOError:
-            return
-        except OSError as error:
-            if error.errno != errno.ENOBUFS:
-                raise
-            self.counters["guard.overflows"] += 1
-            self._doubted.set()
-            return
-        if any(nfnetlink.table_of(message) == TABLE for message in netlink.messages(data)):
-            self.counters["guard.touched"] += 1
-            self._doubted.set()
-
-    def _drain(self) -> None:
-        """What nft has just caused is no news. Were it flushed in this moment, the next look would not find it."""
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                try:
-                    self._events.recv(netlink.MESSAGE_MAX)
-                except OSError as error:
-                    if error.errno != errno.ENOBUFS:
-                        raise
+    def _doubt(self, why: str) -> None:
+        self.counters[why] += 1
+        self._doubted.set()
 
     # -- the tables
 
@@ -238,58 +246,45 @@ class SourceGuard:
         except OSError:
             return False
 
-    def _delete(self) -> None:
-        self._in_force = []
-        for family in FAMILIES:
+    def _is_made_of_ours(self, family: int) -> bool:
+        """Whether the kernel has the rules that there should be."""
+        try:
+            return self._table.made_of(family) == made_of(family, self._guarded)
+        except OSError:
+            return False
+
+    def _delete(self, families: Collection[int]) -> None:
+        self._in_force.difference_update(families)
+        for family in families:
             try:
                 self._table.delete(family)
             except OSError as error:
                 log.debug("table %s: %s", TABLE, error.strerror)
 
-    def _stop_keeper(self) -> None:
-        if self._keeper is not None:
-            self._keeper.cancel()
-            self._keeper = None
-            asyncio.get_running_loop().remove_reader(self._events.fileno())
+    # -- one thing after the other
+
+    def _begin(self, work: Coroutine[None, None, None]) -> None:
+        self._work = asyncio.get_running_loop().create_task(work)
+
+    def _stop_work(self) -> None:
+        """It still ends the nft that it has started, and only then lets go of `_at_work`."""
+        if self._work is not None:
+            self._work.cancel()
+            self._work = None
+            self._events.ignore()
 
 
-def _open() -> tuple[GuardTable, socket.socket]:
-    """The table, and a socket that hears of changes that are not the table's own. Raises OSError."""
+def _open() -> tuple[GuardTable, GuardEvents]:
+    """Raises OSError."""
     table = GuardTable()
     try:
-        events = netlink.open_socket(EVENT_BUFFER, ("nftables",), protocol=netlink.NETLINK_NETFILTER)
+        return table, GuardEvents(table.port)
     except OSError:
         table.close()
         raise
-    events.setblocking(False)
-    bpf.attach(events, bpf.not_caused_by(table.port))
-    return table, events
 
 
 def _guarded(config: Config) -> tuple[Guarded, bool]:
     """What is guarded, and whether it is at all."""
     names = tuple(interface.name for interface in config.interfaces)
     return Guarded(names, config.network, config.guard.isolate), config.guard.enabled and bool(names)
-
-
-async def run_nft(text: str) -> str | None:
-    """One transaction. Returns why it has failed."""
-    program = shutil.which("nft", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
-    if program is None:
-        return "there is no nft; install the package nftables"
-    pipe = asyncio.subprocess.PIPE
-    try:
-        process = await asyncio.create_subprocess_exec(program, "-f", "-", stdin=pipe, stdout=pipe, stderr=pipe)
-    except OSError as error:
-        return f"nft cannot be started: {error.strerror}"
-    try:
-        _, said = await asyncio.wait_for(process.communicate(text.encode()), NFT_TIMEOUT)
-    except TimeoutError:
-        return f"nft has not answered for {NFT_TIMEOUT:.0f} s"
-    finally:
-        if process.returncode is None:
-            process.kill()
-    if process.returncode == 0:
-        return None
-    first = said.decode(errors="replace").partition("\n")[0]
-    return first.partition("Error: ")[2] or first or f"nft has ended with {process.returncode}"

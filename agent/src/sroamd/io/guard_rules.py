@@ -11,6 +11,7 @@ protocols up in /etc/protocols, and a small Debian has none.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -52,6 +53,9 @@ _REFUSE = """\
     drop
   }
 """
+
+# By which an agent whose nft fails knows what the table in the kernel is made of.
+_MADE_OF = "  set made_of { type mark; }\n"
 
 _REASON = """\
   counter {0} {{ }}
@@ -216,15 +220,33 @@ def rules(family: int, guarded: Guarded, permits: Iterable[Permit], what: What) 
     if what is What.REPLACE:
         fresh = f"add table {name}\ndelete table {name}\n"
     else:
-        there = f"add table {name}\nadd set {name} interfaces {{ type ifname; }}\n"
-        fresh = f"{there}flush table {name}\nflush set {name} interfaces\n"
+        sets = {"interfaces": "ifname", "made_of": "mark"}
+        there = "".join(f"add set {name} {each} {{ type {kind}; }}\n" for each, kind in sets.items())
+        flushed = "".join(f"flush set {name} {each}\n" for each in sets)
+        fresh = f"add table {name}\n{there}flush table {name}\n{flushed}"
+    table = _table(family, guarded)
+    mark = f"add element {name} made_of {{ {_digest(table):#010x} }}\n"
+    emptied = "".join(f"flush set {name} {each}\n" for each in SETS[family]) if what is What.RESTORE else ""
+    return fresh + table + mark + emptied + _additions(family, permits)
+
+
+def made_of(family: int, guarded: Guarded) -> int:
+    """What the set of that name holds where the table was made by these very rules."""
+    return _digest(_table(family, guarded))
+
+
+def _digest(table: str) -> int:
+    return zlib.crc32(table.encode())
+
+
+def _table(family: int, guarded: Guarded) -> str:
+    """Without permits."""
+    name = f"{_FAMILIES[family]} {TABLE}"
     body = _inet(guarded) if family == INET else _ARP
     reasons = "".join(map(_REASON.format, REASONS[family]))
     names = ", ".join(f'"{interface}"' for interface in guarded.interfaces)
-    own = _filled(f"{_DROPPED}{_REFUSE}{reasons}{body}", _LIMITS)
-    table = f"table {name} {{\n{own}}}\nadd element {name} interfaces {{ {names} }}\n"
-    emptied = "".join(f"flush set {name} {each}\n" for each in SETS[family]) if what is What.RESTORE else ""
-    return fresh + table + emptied + _additions(family, permits)
+    own = _filled(f"{_MADE_OF}{_DROPPED}{_REFUSE}{reasons}{body}", _LIMITS)
+    return f"table {name} {{\n{own}}}\nadd element {name} interfaces {{ {names} }}\n"
 
 
 def _inet(guarded: Guarded) -> str:

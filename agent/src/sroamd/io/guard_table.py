@@ -6,6 +6,7 @@ The kernel handles a request inside send, so its answer lies in our buffer when 
 from __future__ import annotations
 
 import errno
+import sys
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator
 from typing import Protocol
@@ -57,6 +58,10 @@ class GuardTable:
             for element in self._elements(family, name)
         }
 
+    def made_of(self, family: int) -> int | None:
+        """Of which rules (`guard_rules.made_of`)."""
+        return next((int.from_bytes(each.key, sys.byteorder) for each in self._elements(family, "made_of")), None)
+
     def dropped(self, families: Iterable[int], stations: Container[Mac]) -> Counter[Mac]:
         """How many packets of each of these, since it was last silent for a day."""
         total: Counter[Mac] = Counter()
@@ -103,7 +108,8 @@ class GuardTable:
         """All or nothing; the first reason for which the kernel has refused it is raised."""
         self._socket.send(nfnetlink.batch(self._next(), requests))
         answered = False
-        for message in self._answers():
+        # Each request that is refused is answered. What is not read now would be taken for the answer to the next.
+        for message in list(self._answers()):
             if message.kind == netlink.NLMSG_ERROR:
                 answered = True
                 if (reason := netlink.error_of(message)) is not None:
