@@ -239,7 +239,7 @@ def test_where_there_is_no_guard_nothing_is_asked_of_it() -> None:
 def test_problem_is_told_by_the_status() -> None:
     lab, *_ = with_alice()
     lab.do(1, ev.GuardListed(frozenset(lab[1].permits), "there is no nft"))
-    assert "the source guard is not in force: there is no nft" in problems(lab[1].node, lab.now)
+    assert "the source guard: there is no nft" in problems(lab[1].node, lab.now)
     lab.do(1, ev.GuardListed(frozenset(lab[1].permits)))
     assert not any("guard" in problem for problem in problems(lab[1].node, lab.now))
 

@@ -451,7 +451,7 @@ def test_stations_are_served_where_nft_cannot_be_had_and_the_status_says_so(
             await until(lambda: "not supported" in radio.access_point.log(), PATIENCE)
             await radio.admit(radio.mallory)
             (problem,) = radio.access_point.asked("status")["problems"]
-            assert problem.startswith("the source guard is not in force: IP packets of stations are not checked")
+            assert problem.startswith("the source guard: IP packets of stations are not checked")
             assert "ARP of stations is not checked: Could not process rule: Operation not supported" in problem
             fake.unlink()
             await until(lambda: permitted(radio) == expected(radio.mallory), PATIENCE)

@@ -112,7 +112,7 @@ def problems(node: Node, now: float) -> list[str]:
     for network, vacancies in node.leases.short_pools():
         found.append(f"the pool {network} is nearly exhausted: {vacancies.left} of {vacancies.size} are left")
     if node.guard.problem is not None:
-        found.append(f"the source guard is not in force: {node.guard.problem}")
+        found.append(f"the source guard: {node.guard.problem}")
     if node.store_failing:
         found.append(f"leases cannot be written to {config.node.state_dir}: a power loss would lose them")
     return found
