@@ -266,7 +266,7 @@ class Lab:
             case do.FindRoute(prefix):
                 if prefix in self.foreign_routes and prefix not in host.kernel:
                     self._queue.append((host, ev.ForeignRouteFound(prefix)))
-            case do.SendArpProbe(interface, target):
+            case do.SendArpProbe(interface, _, target):
                 number, squatter = self.squatters.get(target, (0, ALICE))
                 if number == host.number:
                     self._queue.append((host, ev.ProbeAnswered(interface, squatter, ev.Probe.ARP, target)))

@@ -14,7 +14,7 @@ from sroamd.wire.dhcpv4 import MessageType
 from sroamd.wire.flood import Update
 from tests.core.answers import counted, kind_of
 from tests.core.harness import ALICE, BOB, CAROL, POOL, Lab, mac
-from tests.core.messages import discover, init_reboot, release, renew, select
+from tests.core.messages import GATEWAY, discover, init_reboot, release, renew, select
 
 WISH = IPv4Address("192.0.2.77")
 
@@ -44,7 +44,10 @@ def test_address_is_probed_on_every_interface_before_it_is_offered_for_the_first
     lab.join(1, ALICE)
     wanted = wish or first_of(lab)
     lab.do(1, ev.DhcpReceived("wlan0", ALICE, IPv4Address(0), discover(ALICE, wish)))
-    assert lab[1].all(do.SendArpProbe) == [do.SendArpProbe("wlan0", wanted), do.SendArpProbe("wlan1", wanted)]
+    assert lab[1].all(do.SendArpProbe) == [
+        do.SendArpProbe("wlan0", GATEWAY, wanted),
+        do.SendArpProbe("wlan1", GATEWAY, wanted),
+    ]
     assert lab[1].replies() == []
     lab.wait(constants.CONTEST_TIME)
     (offer,) = lab[1].replies(MessageType.OFFER)
@@ -134,7 +137,7 @@ def test_reuse_only_after_expiry_grace_and_probe() -> None:
     lab.wait(constants.LEASE_GRACE)
     lab[1].forget()
     assert offered(lab) == only
-    assert lab[1].all(do.SendArpProbe) == [do.SendArpProbe("wlan0", only)]
+    assert lab[1].all(do.SendArpProbe) == [do.SendArpProbe("wlan0", GATEWAY, only)]
 
 
 def test_known_station_is_not_kept_waiting_by_a_probe() -> None:

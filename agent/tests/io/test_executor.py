@@ -142,7 +142,7 @@ FRAMES: list[FrameEffect] = [
     effects.SendGratuitousArp("wlan0", STATION, GATEWAY),
     effects.SendNeighborAdvertisement("wlan0", STATION, GATEWAY6),
     effects.SendArpRequest("wlan0", STATION, GATEWAY, IPv4Address("192.0.2.7")),
-    effects.SendArpProbe("wlan0", IPv4Address("192.0.2.7")),
+    effects.SendArpProbe("wlan0", IPv4Address("192.0.2.1"), IPv4Address("192.0.2.7")),
     effects.SendNeighborSolicitation("wlan0", STATION, GATEWAY6, GATEWAY6),
     effects.SendDhcp("wlan0", STATION, GATEWAY, GATEWAY, REPLY),
     effects.SendDhcp6("wlan0", STATION, GATEWAY6, GATEWAY6, Dhcp6Message(7, 7)),

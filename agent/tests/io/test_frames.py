@@ -186,13 +186,15 @@ def test_arp_request_asks_the_station_itself() -> None:
 
 
 @pytest.mark.spec("RFC 5227", "2.1.1")
-def test_arp_probe_asks_everybody_and_is_from_no_address() -> None:
-    packet = Ether(encode_frame(Mac.parse(OWN), effects.SendArpProbe("wlan0", IPv4Address("192.0.2.7"))))
+def test_arp_probe_asks_everybody_and_is_no_conflict_to_who_probes_for_the_address_itself() -> None:
+    """As one from no address would be, if it comes late, behind a dozing station."""
+    probe = effects.SendArpProbe("wlan0", GATEWAY, IPv4Address("192.0.2.7"))
+    packet = Ether(encode_frame(Mac.parse(OWN), probe))
     arp = packet[ARP]
 
     assert (packet.src, packet.dst, packet.type) == (OWN, BROADCAST, 0x0806)
     assert (arp.hwtype, arp.ptype, arp.hwlen, arp.plen, arp.op) == (1, 0x0800, 6, 4, 1)
-    assert (arp.hwsrc, arp.psrc, arp.hwdst, arp.pdst) == (OWN, "0.0.0.0", "00:00:00:00:00:00", "192.0.2.7")
+    assert (arp.hwsrc, arp.psrc, arp.hwdst, arp.pdst) == (OWN, "192.0.2.1", "00:00:00:00:00:00", "192.0.2.7")
 
 
 @pytest.mark.conformance("r4861_726_na")

@@ -165,9 +165,14 @@ class SendArpRequest:
 
 @dataclass(frozen=True, slots=True)
 class SendArpProbe:
-    """To all stations of the interface, from no address (RFC 5227 section 2.1.1): does any of them use this one?"""
+    """To all stations of the interface: does any of them use this address?
+
+    `source`: who asks. From no address (RFC 5227 section 2.1.1) it would be a conflict to the station that is about to
+    get the address, and looks for others that have it: behind dozing stations it may go on the air after the DHCPACK.
+    """
 
     interface: str
+    source: IPv4Address
     target: IPv4Address
 
 

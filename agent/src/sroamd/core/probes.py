@@ -1,7 +1,7 @@
 """Is somebody using what is about to be given out, of whom the database says nothing?
 
 Two can be asked while an offer waits (CONTEST_TIME). The stations on our interfaces, by an ARP probe: one of them may
-have set the address by hand (RFC 2131 sections 3.1 and 4.4.1, RFC 5227 section 2.1.1). And the kernel: a host route
+have set the address by hand (RFC 2131 sections 3.1 and 4.4.1). And the kernel: a host route
 that is not ours says that another node serves a station with it, whose flood does not reach us though Babel does.
 
 A /64 is asked about in the kernel only. No neighbour solicitation is about a prefix: a station makes up its addresses
@@ -39,7 +39,8 @@ class Probes:
         """
         if key[0] == IPV4_LEASE:
             address = address_of_key(key)
-            turn.said.extend(SendArpProbe(interface, address) for interface in sorted(self._state.interfaces))
+            gateway = self._state.config.network.ipv4_gateway
+            turn.said.extend(SendArpProbe(interface, gateway, address) for interface in sorted(self._state.interfaces))
         if not had_it:
             turn.said.append(FindRoute(lease_prefix(key)))
 

@@ -155,8 +155,9 @@ def encode_frame(mac: Mac, effect: FrameEffect) -> bytes:
         case SendArpRequest(source=source, target=target):
             request = arp.probe(mac, target, sender_ip=source)
             return _frame(mac, effect.station, ethernet.ETHERTYPE_ARP, arp.encode_arp(request))
-        case SendArpProbe(target=target):
-            return _frame(mac, EVERYBODY, ethernet.ETHERTYPE_ARP, arp.encode_arp(arp.probe(mac, target)))
+        case SendArpProbe(source=source, target=target):
+            request = arp.probe(mac, target, sender_ip=source)
+            return _frame(mac, EVERYBODY, ethernet.ETHERTYPE_ARP, arp.encode_arp(request))
         case SendDhcp():
             return _frame(mac, effect.station, ethernet.ETHERTYPE_IPV4, _dhcp_packet(effect))
         case SendDhcp6():

@@ -90,7 +90,7 @@ def _apply_to_station(
             air.gateway_announced(machine, station, address)
         case does.SendArpRequest(_, station, _source, target):
             air.asked_for(machine, station, target)
-        case does.SendArpProbe(_, target):
+        case does.SendArpProbe(target=target):
             air.probed_for(machine, target)
         case does.SendNeighborSolicitation(_, station, _source, target):
             air.asked_for(machine, station, target)
