@@ -47,7 +47,9 @@ OFFER_LIFE = 60  # a flooded offer, so that two APs do not offer one address; lo
 # station at this very moment, and then one of the two chooses again. Far longer than a flood takes, also on a busy AP,
 # and enough for an awake station's answer to an ARP probe; a dozing one's may come later, up to the ACK.
 CONTEST_TIME = 0.1
-# While less than half of a pool is left, a station is offered something new once in that time, unless it takes it.
+# While less than half of a pool is left, a station that takes nothing is offered something new so many times, for one
+# that passes by and is back after a while; then once in that time.
+OFFERS_BURST = 3
 OFFER_INTERVAL = 1800
 # After a start, before anything new is given out: the peers' dump may say whose it is. What is known is served at once.
 SYNC_TIME = 2.0

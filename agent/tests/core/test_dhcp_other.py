@@ -53,6 +53,19 @@ def test_r2131_433_decline_of_an_address_that_is_not_bound_to_the_station_is_ign
     assert counted(lab, "dhcp4.decline-ignored") == 4
 
 
+@pytest.mark.spec("RFC 2131", "4.3.3")
+@pytest.mark.conformance("r2131_433_decline")
+@pytest.mark.parametrize("in_ciaddr", [False, True], ids=["lwIP, connman", "systemd-networkd"])
+def test_r2131_433_decline_without_a_server_identifier_is_believed(lab: Lab, in_ciaddr: bool) -> None:
+    """Table 5 asks for one. Who sends none would be given the same address again and again."""
+    address = lab.lease(1, ALICE)
+    options = {} if in_ciaddr else {50: address.packed}
+    lab.dhcp(1, dhcp(MessageType.DECLINE, ALICE, options, ciaddr=address if in_ciaddr else NOWHERE))
+    (offer,) = lab.dhcp(1, discover(ALICE))
+    assert offer.message.yiaddr != address
+    assert counted(lab, "dhcp4.decline-ignored") == 0
+
+
 @pytest.mark.conformance("r2131_433_decline", "c06")
 def test_c06_three_declines_an_hour_are_believed(lab: Lab) -> None:
     for _ in range(5):

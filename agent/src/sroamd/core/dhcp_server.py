@@ -42,7 +42,7 @@ class DhcpServer:
         self._decisions = decisions
         self._contested: dict[Mac, DhcpReceived] = {}  # the last message of each station whose answer waits
         self._versions = Allowance(constants.LEASE_VERSIONS_BURST, constants.LEASE_VERSION_INTERVAL)
-        self._offers = Allowance(1, constants.OFFER_INTERVAL)
+        self._offers = Allowance(constants.OFFERS_BURST, constants.OFFER_INTERVAL)
         self._declines = Allowance(constants.DECLINES_MAX, constants.DECLINE_INTERVAL)
         self.counters = self._replies.counters
 
@@ -293,9 +293,12 @@ class DhcpServer:
 
     def _decline(self, turn: Turn, event: DhcpReceived) -> None:
         """The address is in use by somebody unknown: nobody gets it for `decline_time`."""
-        station, address = event.source, event.message.requested_address
-        datum = None if address is None else self._state.database.live(ipv4_lease_key(address), turn.now)
-        if datum is None or datum.value != station or not self._is_for_us(event.message):
+        station, message = event.source, event.message
+        address = message.requested_address or message.ciaddr
+        # Table 5 asks for the identifier, which lwIP and connman leave out, and for option 50, in place of `ciaddr`.
+        is_for_us = message.server_id is None or self._is_for_us(message)
+        datum = self._state.database.live(ipv4_lease_key(address), turn.now)
+        if datum is None or datum.value != station or not is_for_us:
             self._replies.ignore(turn, event, "decline-ignored", f"it does not have {address} of us")
         elif not self._declines.take(station, turn.now):
             self._replies.ignore(
