@@ -117,8 +117,10 @@ LIFE_MAX_WIRE = 0x7FFFFFFF  # the C daemon takes the field as a signed int
 
 # Pings: is the station still here?
 PING_TRIES = 3
-PING_INTERVAL = 0.2  # a dozing station answers within a beacon interval or two
+PING_INTERVAL = 0.2  # a station that dozes between two packets answers within a beacon interval or two
 PING_TIMEOUT = PING_TRIES * PING_INTERVAL
+# Where no other node claims it there is no hurry, and with its screen off a phone may hear every tenth beacon (1.02 s).
+PING_TRIES_ALONE = 10
 PING_ADDRESSES_MAX = 4  # of its IPv4 addresses, the lowest first, at which a station is asked
 
 # Announcements to a station that has just been authorised. hostapd says so up to 28 ms before the kernel lets frames

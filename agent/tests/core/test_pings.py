@@ -57,6 +57,35 @@ def test_ping_fails_after_three_tries_and_600_ms() -> None:
     assert len(pings(lab)) == constants.PING_TRIES
 
 
+def refresh(lab: Lab) -> None:
+    """Until Alice, who is at node 1 alone, is asked because her claim is due for renewal."""
+    lab.join(1, ALICE)
+    lab.do(1, ev.RouterSolicited("wlan0", ALICE, LINK_LOCAL, RouterSolicitation(ALICE)))
+    lab.wait(constants.ASSOCIATION_REFRESH * 0.8)
+    del lab.really_at[ALICE]
+    lab[1].forget()
+    while not pings(lab):
+        lab.wait(1.0)
+
+
+def test_phone_that_sleeps_for_a_second_is_not_sent_away_when_nobody_else_claims_it() -> None:
+    lab = Lab()
+    refresh(lab)
+    lab.wait(0.9)
+    lab.do(1, ev.ProbeAnswered("wlan0", ALICE, ev.Probe.NEIGHBOR))
+    lab.wait(5)
+    assert lab[1].all(do.Disassociate) == []
+    assert lab[1].owner(ALICE, lab.now) == id_of(1)
+
+
+def test_station_that_has_left_without_a_word_is_let_go_after_two_seconds() -> None:
+    lab = Lab()
+    refresh(lab)
+    lab.wait(3)
+    assert len(pings(lab)) == constants.PING_TRIES_ALONE
+    assert lab[1].all(do.Disassociate) == [do.Disassociate("wlan0", ALICE)]
+
+
 def test_answer_to_the_last_try_counts() -> None:
     lab = Lab(2)
     lab.join(1, ALICE)
@@ -371,5 +400,5 @@ def test_machine_that_slept_gives_a_ping_its_time_all_the_same() -> None:
     lab.do(1, ev.Tick())
     assert lab[1].all(do.Disassociate) == []
     assert lab[1].node.state.present == {ALICE: "wlan0"}
-    lab.wait(1)
+    lab.wait(constants.PING_TRIES_ALONE * constants.PING_INTERVAL + 0.1)
     assert lab[1].all(do.Disassociate) == [do.Disassociate("wlan0", ALICE)]

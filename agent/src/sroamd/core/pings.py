@@ -73,7 +73,7 @@ class Pings:
         ping = self._under_way.get(station)
         if ping is None:
             return None
-        if ping.tries >= constants.PING_TRIES:
+        if ping.tries >= (constants.PING_TRIES_ALONE if ping.rival is None else constants.PING_TRIES):
             return ping
         self._send(turn, station, ping)
         return None
