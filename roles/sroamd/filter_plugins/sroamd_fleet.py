@@ -28,6 +28,7 @@ ROLE = Path(__file__).resolve().parents[1]
 IPV4_PREFIX_MAX = 24  # at least 253 stations
 IPV6_PREFIX_MAX = 56  # at least 256 stations, a /64 each
 INTERFACE_NAME_MAX = 15  # octets, IFNAMSIZ without its final zero
+HIGHEST_AT_2_4_GHZ = 14  # channel
 NODE_NAME_MAX = 63  # octets; what the agent takes
 PLAYBOOK_VARIABLES = {"sroamd_serial", "sroamd_remove_state"}  # given by --extra-vars, which every host then has
 NO_PORTAL = "urn:ietf:params:capport:unrestricted"
@@ -322,6 +323,19 @@ def check_wifi(variables: Variables, is_ap: bool) -> Iterator[str]:
         yield "sroamd_passphrase is not 8 to 63 ASCII characters long; keep one in a vault"
     if not re.fullmatch(r"[A-Z]{2}", str(variables["sroamd_country"])):
         yield f"sroamd_country is {variables['sroamd_country']!r}; write two capital letters, for example DE"
+    for interface in variables["sroamd_interfaces"]:
+        yield from check_radio(variables, interface)
+
+
+def check_radio(variables: Variables, interface: dict[str, Any]) -> Iterator[str]:
+    """What hostapd finds out only when it has the radio in its hands."""
+    name, mode = interface["name"], interface.get("hw_mode", variables["sroamd_hw_mode"])
+    channel = int(interface.get("channel", variables["sroamd_channel"]))
+    if channel and (channel > HIGHEST_AT_2_4_GHZ) != (mode == "a"):
+        right = "36 or more" if mode == "a" else f"1 to {HIGHEST_AT_2_4_GHZ}"
+        yield f"{name} has channel {channel} with hw_mode {mode}; write {right}, or 0 to let hostapd choose"
+    if "ssid" in interface and not 1 <= len(str(interface["ssid"]).encode()) <= 32:
+        yield f"the ssid of {name} is not 1 to 32 octets long; name the network"
 
 
 def check_numbers(variables: Variables, _: bool) -> Iterator[str]:

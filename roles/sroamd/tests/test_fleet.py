@@ -304,6 +304,14 @@ BROKEN: dict[str, tuple[Inventory, list[str]]] = {
         everywhere(sroamd_country=""),
         ["ap1, ap2, ap3: sroamd_country is ''; write two capital letters, for example DE"],
     ),
+    "channel of the other band": (
+        on("ap1", sroamd_interfaces=[{"name": "wlan0"}, {"name": "wlan1", "hw_mode": "a"}]),
+        ["ap1: wlan1 has channel 6 with hw_mode a; write 36 or more, or 0 to let hostapd choose"],
+    ),
+    "name of a network too long for the air": (
+        on("ap1", sroamd_interfaces=[{"name": "wlan0", "ssid": "x" * 33}]),
+        ["ap1: the ssid of wlan0 is not 1 to 32 octets long; name the network"],
+    ),
     "802.1X without users": (
         everywhere(sroamd_hostapd_driver="wired"),
         ["ap1, ap2, ap3: sroamd_eap_users is empty; with sroamd_hostapd_driver wired somebody has to be let in"],
