@@ -10,17 +10,22 @@ SYSTEM_PYTHON := $(shell command -v python3)
 # Debian's build is faster than one from source by a third or more, and it is what access points run: fuzzing and
 # benchmarks take it where it is new enough (3.11 has tomllib).
 DISTRO_PYTHON := $(shell for p in /usr/bin/python3 $(SYSTEM_PYTHON); do $$p -c 'import tomllib' 2>/dev/null && echo $$p && break; done)
-export PATH := $(CURDIR)/.venv/bin:$(PATH)
+# What tests call is in the directories of root, too, which an ordinary user's PATH does not name.
+export PATH := $(CURDIR)/.venv/bin:$(PATH):/usr/sbin:/sbin
+# Ansible refuses a locale that is not UTF-8, or that this machine does not have, as after a login from elsewhere.
+export LC_ALL := C.UTF-8
 
 PINS  := agent/requirements-dev.txt
 STAMP := .venv/.made-from-$(shell cat $(PINS) agent/pyproject.toml | sha256sum | cut -c1-16)
 
 SUDO    := $(if $(filter-out 0,$(shell id -u)),$(shell command -v sudo))
-AS_ROOT := $(if $(SUDO),sudo env PYTHONDONTWRITEBYTECODE=1,env) PATH="$$PATH" PYTHONPATH="$(CURDIR)/molecule"
+# A proxy is asked for packages, also where sudo forgets it.
+PROXY   := $(foreach name,http_proxy https_proxy no_proxy,$(if $($(name)),$(name)="$$$(name)"))
+AS_ROOT := $(if $(SUDO),sudo env PYTHONDONTWRITEBYTECODE=1,env) PATH="$$PATH" LC_ALL=$(LC_ALL) $(PROXY) PYTHONPATH="$(CURDIR)/molecule"
 PIP     := python3 -m pip --quiet --quiet --disable-pip-version-check
 RUFF    := ruff --config agent/pyproject.toml
 PYTEST   = pytest -c agent/pyproject.toml --rootdir=. --junitxml=.reports/$@.xml
-SCRIPTS := .ci/run .ci/packages $(shell git ls-files '*.sh')
+SCRIPTS := .ci/run .ci/packages $(shell git -c safe.directory='$(CURDIR)' ls-files '*.sh')
 
 # No root needed and nothing set up beyond .venv. What needs it, real time or many fleets is in other stages.
 QUICK_TESTS := agent/tests molecule/lab/tests roles/sroamd/tests

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from .cache import CACHE
 from .lab import Lab
 from .router import LAN
 from .topology import (
@@ -47,6 +48,8 @@ def inventory(topology: Topology, ssh: Path, overrides: Mapping[str, Any] | None
         "ansible_ssh_private_key_file": str(ssh / "id_ed25519"),
         "ansible_ssh_common_args": f"-o UserKnownHostsFile={ssh / 'known_hosts'} -o IdentitiesOnly=yes",
         "ansible_python_interpreter": "/usr/bin/python3",
+        # Built by root, who may be somebody else in this clone.
+        "sroamd_wheelhouse": str(CACHE / "wheelhouse"),
         **_DOMAIN,
         **(overrides or {}),
     }

@@ -8,8 +8,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from .apt import configured_distribution
 from .cache import CACHE
-from .errors import execute
+from .errors import LabError, execute
 
 _PROGRAMS = {
     "busybox": "busybox",
@@ -35,7 +36,7 @@ def preflight() -> list[str]:
     packages = sorted({package for program, package in _PROGRAMS.items() if shutil.which(program) is None})
     if packages:
         return [f"Programs are missing: run `apt-get install {' '.join(packages)}`."]
-    return [*_no_namespace(), *_no_overlay(), *_no_cgroup(), *_no_space()]
+    return [*_no_namespace(), *_no_ipv6(), *_no_overlay(), *_no_cgroup(), *_no_space(), *_no_debian()]
 
 
 def _no_namespace() -> Iterator[str]:
@@ -54,6 +55,14 @@ def _no_namespace() -> Iterator[str]:
                 yield f"The kernel has no {kind} interfaces ({added.stderr.strip()}): load the module {kind}."
     finally:
         execute(["ip", "netns", "delete", name], check=False)
+
+
+def _no_ipv6() -> Iterator[str]:
+    disabled = Path("/proc/sys/net/ipv6/conf/lo/disable_ipv6")
+    if not disabled.exists():
+        yield "The kernel has no IPv6: boot without ipv6.disable=1."
+    elif disabled.read_text().strip() == "1":
+        yield "The loopback interface has no ::1, which tests use: run `sysctl -w net.ipv6.conf.lo.disable_ipv6=0`."
 
 
 def _no_overlay() -> Iterator[str]:
@@ -80,4 +89,17 @@ def _no_space() -> Iterator[str]:
     for directory in (CACHE, Path("/run")):
         exists = next(path for path in (directory, *directory.parents) if path.exists())
         if shutil.disk_usage(exists).free < _NEEDED_BYTES:
-            yield f"Less than 1 GiB is free below {exists}: the nodes' disks are there. Free some space."
+            yield f"Less than 1 GiB is free below {exists}: the nodes' disks are there. {_more_space(exists)}"
+
+
+def _more_space(directory: Path) -> str:
+    """Most machines give /run a tenth of their memory; what is written there takes memory, or swap."""
+    is_small = directory == Path("/run") and shutil.disk_usage(directory).total < 2 * _NEEDED_BYTES
+    return "Run `mount -o remount,size=2G /run`, for until the next boot." if is_small else "Free some space."
+
+
+def _no_debian() -> Iterator[str]:
+    try:
+        configured_distribution()
+    except LabError as error:
+        yield f"{error} (`apt-get indextargets` shows none with the origin Debian)."

@@ -102,8 +102,7 @@ def boot_archive(parts: Base, target: Path) -> None:
 
 def _release() -> dict[str, str]:
     """The agent's release, as the role builds it on the control machine."""
-    wheelhouse = REPOSITORY / ".cache/wheelhouse"
-    built = execute([sys.executable, _ROLE / "files/build_release.py", _AGENT, wheelhouse])
+    built = execute([sys.executable, _ROLE / "files/build_release.py", _AGENT, CACHE / "wheelhouse"])
     release: dict[str, str] = json.loads(built.stdout)
     return release
 
