@@ -20,7 +20,7 @@ CLAIM_RESERVE = 4  # tokens that a withdrawal leaves: while a station bounces, w
 # one station can come to, since each may meet its rival of the same seqno.
 CHURN_RATE = 2 * CLAIM_RATE
 CHURN_BURST = 32
-CHURN_REST = 5.0  # s: far longer than a copy travels on live connections
+CHURN_REST = 2.0  # s: far longer than a copy travels on live connections
 
 # Stations that two nodes claim from each other, each with an answer in its hand: a cloned MAC. After RECLAIM_FREE
 # claims in a row the station is asked again only after 1, 2, 4 .. 60 s, until it arrives or leaves, or there was peace

@@ -6,6 +6,7 @@ from sroamd import constants
 from sroamd.core.churn import Churn
 from sroamd.core.database import Database, Refused, Replaced
 from sroamd.core.effects import SendUpdates
+from sroamd.core.events import UpdatesReceived
 from sroamd.core.memory import SPARE
 from sroamd.wire.datum import association_key
 from sroamd.wire.flood import Update
@@ -43,7 +44,7 @@ def test_other_data_are_not_affected() -> None:
 def test_who_has_rested_takes_no_room() -> None:
     churn = Churn()
     for number in range(2 * SPARE):
-        assert churn.take(number.to_bytes(4, "big"), float(number))
+        assert churn.take(number.to_bytes(4, "big"), 1, float(number))
     assert len(churn) <= SPARE
 
 
@@ -62,3 +63,17 @@ def test_versions_that_chase_one_another_in_a_ring_come_to_rest() -> None:
     said = [update for host in lab.hosts for sent in host.all(SendUpdates) for update in sent.updates]
     assert [update for update in said if update.key == KEY] == []
     assert lab[1].node.database.counters["flood.changes-too-fast"] > 0
+
+
+def test_node_that_was_held_up_asks_for_the_last_word() -> None:
+    """It meets at once what a station that bounces has led to meanwhile: more than it may hear, the last is lost."""
+    lab = Lab(2)
+    lab.join(1, ALICE)
+    claims = tuple(Update(number, 5400, KEY, bytes(id_of(number % 2 + 11))) for number in range(2, 60))
+    lab[1].node.database.merge(claims[-1], lab.now)
+    lab.do(2, UpdatesReceived(1, claims))
+    assert lab[2].node.database.counters["flood.changes-too-fast"] > 0
+    lab.wait(constants.CHURN_REST + 0.1)
+    held = lab[2].node.database.get(KEY)
+    assert held is not None
+    assert held.seqno == 59

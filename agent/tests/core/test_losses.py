@@ -16,10 +16,10 @@ from sroamd.addresses import Mac
 from sroamd.core import effects as do
 from sroamd.core import events as ev
 from sroamd.core.peering import to_update
-from sroamd.wire.datum import ipv4_lease_key, ipv6_lease_key
+from sroamd.wire.datum import association_key, ipv4_lease_key, ipv6_lease_key
 from sroamd.wire.dhcpv4 import MessageType
 from sroamd.wire.flood import Update
-from tests.core.harness import ALICE, BOB, CAROL, POOL, Host, Lab, config_of
+from tests.core.harness import ALICE, BOB, CAROL, POOL, Host, Lab, config_of, id_of
 from tests.core.messages import decline, discover, release, renew, select
 from tests.core.strangers import SOMEBODY, connect, says
 
@@ -356,3 +356,22 @@ def test_prefix_that_was_only_offered_when_the_station_left_is_routed_when_it_co
     lab.wait(1)
     prefix = lab[1].node.leases.prefix_of(ALICE, lab.now)
     assert prefix in lab[1].here()
+
+
+@pytest.mark.parametrize("is_here", [True, False])
+def test_release_at_another_node_stands_unless_the_station_answers_here(is_here: bool) -> None:
+    """It may have been made there before the station came here: what else is heard of that node is as old."""
+    lab = Lab(2)
+    lab.join(1, ALICE)
+    lab.wait(1)
+    lease(lab, 1, ALICE, SHARED)
+    key = ipv4_lease_key(SHARED)
+    held = lab[1].node.database.get(key)
+    assert held is not None
+    if not is_here:
+        del lab.really_at[ALICE]
+    claim = Update(40, 5400, association_key(ALICE), bytes(id_of(2)))
+    lab.do(1, ev.UpdatesReceived(2, (claim, Update(held.seqno + 1, 0, key, bytes(ALICE)))))
+    assert lab[1].node.database.live(key, lab.now) is None
+    lab.wait(constants.LOSS_DELAY + 0.1)
+    assert (lab[1].node.database.live(key, lab.now) is not None) is is_here

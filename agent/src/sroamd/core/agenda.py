@@ -20,6 +20,7 @@ class Job(IntEnum):
     CLAIM = auto()  # station: a claim or a withdrawal that had to wait
     CONFLICT = auto()  # station
     RAISE = auto()  # key
+    ASK_AGAIN = auto()  # key
     ANNOUNCE = auto()  # station
     ADVERTISE = auto()  # station
     OFFER = auto()  # station

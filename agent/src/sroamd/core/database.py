@@ -208,10 +208,14 @@ class Database:
             return Stale(held, tie)
         if held.value != incoming.value and is_lease(incoming.key) and self.has_many_leases(incoming.value):
             return self._refuse(LEASES_FULL)
-        if not self._churn.take(update.key, now):
+        if not self._churn.take(update.key, (incoming.seqno - held.seqno) % MODULUS, now):
             return self._refuse(TOO_FAST)
         self._put(incoming, now)
         return Replaced(incoming, held, tie)
+
+    def ask_at(self, key: bytes) -> float | None:
+        """When to ask for a datum that was refused as TOO_FAST, if that may help."""
+        return self._churn.ask_at(key)
 
     def has_room(self, key: bytes) -> bool:
         """Whether the key is held, or there is room for it: of what we could do without."""

@@ -46,6 +46,9 @@ class Losses:
         ends_early = is_same and (self._is_only_offered(turn, old, new) or self._is_over_too_early(turn, old, new))
         if ends_early or self._is_withdrawn(turn, old, new):
             self._leases.grant(turn, old.key, Mac(old.value), old.expires_at - turn.now)
+        elif is_same and self._ends_what_is_here(turn, old, new):  # it may turn out that it has never been elsewhere
+            self._lost[old.key] = old
+            self._state.agenda.set_earlier(Job.LOSS, old.key, turn.now + constants.LOSS_DELAY)
 
     def _is_only_offered(self, turn: Turn, old: Datum, new: Datum) -> bool:
         """On the other side of a partition; nobody offers what he knows to be leased. Whoever holds the lease says so,
@@ -62,23 +65,35 @@ class Losses:
     def _is_over_too_early(self, turn: Turn, old: Datum, new: Datum) -> bool:
         """Somebody remembers it from the station's last visit (a C node for ever), or it was released there, on the
         other side of a partition, before it came here and got it anew. It goes on, or its routes would be gone until it
-        renews. Where another node has the station now, the very next version is its release there, and stands.
+        renews. Where another node has the station now, the very next version is its release there, and stands, unless
+        the station answers here: what that node says is then as old as the release (`due`).
         """
-        station = Mac(old.value)
-        if not new.expires_at <= turn.now < old.expires_at or station not in self._state.present:
+        if not self._ends_what_is_here(turn, old, new):
             return False
-        claim = self._state.database.live(association_key(station), turn.now)
-        is_elsewhere = claim is not None and claim.value not in (b"", self._state.node_id)
-        return not is_elsewhere or new.seqno != following(old.seqno)
+        owner = self._owner(Mac(old.value), turn.now)
+        return owner in (None, b"", self._state.node_id) or new.seqno != following(old.seqno)
+
+    def _ends_what_is_here(self, turn: Turn, old: Datum, new: Datum) -> bool:
+        return new.expires_at <= turn.now < old.expires_at and Mac(old.value) in self._state.present
+
+    def _owner(self, station: Mac, now: float) -> bytes | None:
+        """The node that has it, says the database."""
+        claim = self._state.database.live(association_key(station), now)
+        return None if claim is None else claim.value
 
     def due(self, turn: Turn, key: bytes) -> None:
         old = self._lost.pop(key, None)
         held = self._state.database.get(key)
-        if old is None or held is None or held.value == old.value or old.expires_at <= turn.now:
+        if old is None or held is None or old.expires_at <= turn.now:
             return
         station = Mac(old.value)
         interface = self._state.present.get(station)
         if interface is None:
+            return
+        if held.value == old.value:
+            is_the_release = held.expires_at <= turn.now and held.seqno == following(old.seqno)
+            if is_the_release and self._owner(station, turn.now) == self._state.node_id:  # it has answered here
+                self._leases.grant(turn, key, station, old.expires_at - turn.now)
             return
         what = str(lease_prefix(key).network_address)
         may_have_it = held.value != NO_MAC and not self._state.database.has_many_leases(station)

@@ -10,6 +10,7 @@ from sroamd.core.agenda import Job
 from sroamd.core.associations import Associations
 from sroamd.core.database import (
     MALFORMED,
+    TOO_FAST,
     Datum,
     Inserted,
     Refreshed,
@@ -53,6 +54,8 @@ class Merging:
             case Refused():
                 if outcome is MALFORMED:
                     self._peering.said_malformed(turn, peer_id)
+                elif outcome is TOO_FAST and (ask_at := self._database.ask_at(update.key)) is not None:
+                    self._state.agenda.set_earlier(Job.ASK_AGAIN, update.key, ask_at)
             case Inserted(datum) | Refreshed(datum):
                 self._accept(turn, datum, peer_id)
             case Remembered(datum):

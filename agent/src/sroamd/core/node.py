@@ -286,6 +286,8 @@ class Node:
                 self.routes.demotion_due(turn, key)
             case Job.REINSTALL:
                 turn.touched.add(key)
+            case Job.ASK_AGAIN:
+                self.peering.ask_about(key)
             case Job.NEXT_HOP:
                 self.routes.direct.next_hops.due(NodeId(key))
             case _:

@@ -114,6 +114,13 @@ class Peering:
         if peer is not None:
             self._repair.received(peer, messages, turn.now)
 
+    def ask_about(self, key: bytes) -> None:
+        """What of this datum was said while nobody here listened is said again, if it is still news."""
+        for peer_id, peer in self.peers.items():
+            if peer.repairs:
+                self._repair.ask_about(peer, key)
+                self._concerned[peer_id] = peer
+
     def hello_missing(self, turn: Turn, peer_id: PeerId) -> None:
         """A node of ours would have said who it is."""
         self._is_c(peer_id, self.peers[peer_id], turn.now)

@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from sroamd import constants
+from sroamd.core.fingerprints import bucket_of
 from sroamd.core.peer import Peer
 from sroamd.core.turn import State
 from sroamd.wire.flood import Hello
@@ -32,6 +33,10 @@ class Repair:
     def begin(self, peer: Peer) -> None:
         """Ask the peer where its database differs."""
         peer.comparison.summaries[0, 0] = None
+
+    def ask_about(self, peer: Peer, key: bytes) -> None:
+        """Ask the peer for what it holds of the key's bucket, and is not held here."""
+        peer.comparison.summaries[DEPTH, bucket_of(key)] = None
 
     def is_due(self, peer: Peer, hello: Hello, now: float) -> bool:
         """Whether the digests have been unequal for so long that something is missing. Counts this Hello."""
