@@ -16,7 +16,7 @@ from pathlib import Path
 REPORTS = Path(".reports")
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 # How ruff, mypy, pytest, the scripts of this project and Ansible begin to say what failed.
-COMPLAINT = re.compile(r"\b(FAILED|fatal:|error:|ERROR)|^E  ")
+COMPLAINT = re.compile(r"\b(FAILED(?! - RETRYING)|fatal:|error:|ERROR)|^E  ")
 COMPLAINT_LINES = 4  # a complaint and what follows it, such as Ansible's msg
 COMPLAINTS_MAX = 24  # the last lines of them; they are repeated at the end, where a long log is read first
 COMPLAINT_MAX = 300  # characters of each line
