@@ -139,9 +139,7 @@ def test_guard_that_ends_before_it_could_be_switched_off_leaves_no_rules(door: D
     emit = Collector()
 
     async def story() -> None:
-        guard = SourceGuard(config())
-        guard.start(emit)
-        await emit.first(GuardListed, PATIENCE)
+        guard = await in_force(emit)
         guard.reconfigure(config(enabled=False))
         await guard.close(remove=False)
         assert door.tables() == ""
@@ -186,6 +184,14 @@ def permits(station: Mac) -> list[Permit]:
     return [Permit("wlan0", station, prefix) for prefix in prefixes]
 
 
+async def in_force(emit: Collector) -> SourceGuard:
+    """One whose first load is over."""
+    guard = SourceGuard(config())
+    guard.start(emit)
+    await emit.first(GuardListed, PATIENCE)
+    return guard
+
+
 def let_in(guard: SourceGuard, station: Mac) -> None:
     guard.apply([AddPermit(permit) for permit in permits(station)])
 
@@ -217,9 +223,7 @@ def test_refused_change_is_not_taken_for_the_answer_to_the_next(door: Door) -> N
 
     async def story() -> None:
         emit = Collector()
-        guard = SourceGuard(config())
-        guard.start(emit)
-        await emit.first(GuardListed, PATIENCE)
+        guard = await in_force(emit)
         let_out(guard, ALICE)
         assert guard.counters["guard.refused"] == 1
         let_in(guard, ALICE)
@@ -237,9 +241,7 @@ def test_permits_that_come_and_go_while_nft_works_are_as_the_core_said_last(door
     emit = Collector()
 
     async def story() -> None:
-        guard = SourceGuard(config())
-        guard.start(emit)
-        await emit.first(GuardListed, PATIENCE)
+        guard = await in_force(emit)
         for station in (ALICE, dave):
             let_in(guard, station)
         assert elements(door) == expected(ALICE, dave)
@@ -275,9 +277,7 @@ def test_permits_go_on_where_rules_that_are_in_force_cannot_be_loaded_anew(door:
     emit = Collector()
 
     async def story() -> None:
-        guard = SourceGuard(config())
-        guard.start(emit)
-        await emit.first(GuardListed, PATIENCE)
+        guard = await in_force(emit)
         let_in(guard, ALICE)
         door.shut()
         door.ns.run(f"{NFT} {blow}")
@@ -300,9 +300,7 @@ def test_permits_that_come_and_go_while_nft_fails_are_as_the_core_said_last(door
     emit = Collector()
 
     async def story() -> None:
-        guard = SourceGuard(config())
-        guard.start(emit)
-        await emit.first(GuardListed, PATIENCE)
+        guard = await in_force(emit)
         let_in(guard, ALICE)
         door.hold("inet", code=1)
         door.ns.run(f"{NFT} flush set inet sroamd-guard stations")
@@ -322,9 +320,7 @@ def test_table_of_a_former_process_goes_on_where_nft_fails_from_the_start(door: 
 
     async def former() -> None:
         emit = Collector()
-        guard = SourceGuard(config())
-        guard.start(emit)
-        await emit.first(GuardListed, PATIENCE)
+        guard = await in_force(emit)
         let_in(guard, ALICE)
         await guard.close(remove=False)
 
@@ -361,9 +357,7 @@ def test_rules_of_another_configuration_go_where_their_successors_cannot_be_load
 
     async def story() -> None:
         emit = Collector()
-        guard = SourceGuard(config())
-        guard.start(emit)
-        await emit.first(GuardListed, PATIENCE)
+        guard = await in_force(emit)
         let_in(guard, ALICE)
         door.shut()
         if restarted:
@@ -388,9 +382,7 @@ def test_table_that_lacks_sets_goes_where_nft_fails(door: Door) -> None:
     emit = Collector()
 
     async def story() -> None:
-        guard = SourceGuard(config())
-        guard.start(emit)
-        await emit.first(GuardListed, PATIENCE)
+        guard = await in_force(emit)
         let_in(guard, ALICE)
         door.shut()
         door.ns.run(f"{NFT} flush table arp sroamd-guard; delete set arp sroamd-guard senders")

@@ -8,6 +8,8 @@ A winner that is nowhere, or whose lease has run out, is beaten: the loser is al
 seqno. Not so nobody (NO_MAC): it may be the loser itself that has declined the address. Otherwise the loser is told by
 the protocols' own means. Of an address: it is disassociated once, so that it asks now and not at half of its lease, and
 gets a DHCPNAK and then another address. Of a prefix: a router advertisement deprecates it beside the new one.
+
+A station's own lease may also be ended, by what was said of it where nobody knew that it had come here: see `outlived`.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ class Losses:
         self._state = state
         self._leases = leases
         self._router_advertiser = router_advertiser
-        self._lost: dict[bytes, Datum] = {}  # by key, the version that lost; each until its time has come
+        self._lost: dict[bytes, Datum] = {}  # by key, the version that lost, or was ended; each until its time has come
 
     def lost(self, turn: Turn, old: Datum, new: Datum) -> None:
         """`old` has lost to `new`. What was only offered, or is over, is no loss."""

@@ -1,8 +1,8 @@
 """Is somebody using what is about to be given out, of whom the database says nothing?
 
 Two can be asked while an offer waits (CONTEST_TIME). The stations on our interfaces, by an ARP probe: one of them may
-have set the address by hand (RFC 2131 sections 3.1 and 4.4.1). And the kernel: a host route
-that is not ours says that another node serves a station with it, whose flood does not reach us though Babel does.
+have set the address by hand (RFC 2131 sections 3.1 and 4.4.1). And the kernel: a host route that is not ours says that
+another node serves a station with it, whose flood does not reach us though Babel does.
 
 A /64 is asked about in the kernel only. No neighbour solicitation is about a prefix: a station makes up its addresses
 in it (RFC 7217, RFC 8981), so there is no address to ask for. Nor would it help: a prefix that no node routes is of no
